@@ -1,0 +1,12 @@
+//! Who signs: providers of credentials, and the cache in front of them.
+
+mod env;
+mod error;
+
+pub use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
+};
+
+pub use env::EnvProvider;
+pub use error::ProviderFailure;
