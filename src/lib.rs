@@ -4,6 +4,7 @@
 pub mod clock;
 pub mod credentials;
 mod environment;
+pub mod sign;
 
 pub use credentials::EnvProvider;
 pub use environment::{Environment, NotUnicode};

@@ -1,0 +1,115 @@
+//! The canonical request, written once into whatever takes bytes.
+//!
+//! ```text
+//! POST                                    method
+//! /                                       path
+//! Action=ListUsers&Version=2010-05-08     query, sorted
+//! host:iam.amazonaws.com                  headers, sorted
+//! x-amz-date:20150830T123600Z
+//!
+//! host;x-amz-date                         names of the headers
+//! e3b0c442…b855                           payload hash
+//! ```
+//!
+//! See [Create a canonical request](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request).
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    PathEncoding, PayloadHash,
+    headers::SignedHeaders,
+    uri::{Parameters, write_path, write_query},
+};
+
+/// Takes what is written: a hash when signing, a text when explaining.
+pub(super) trait Sink {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// Hashes what is written, some blocks at a time: the pieces of a canonical request are shorter than a block.
+pub(super) struct HashSink {
+    hash: Sha256,
+    waiting: [u8; Self::ROOM],
+    filled: usize,
+}
+
+impl HashSink {
+    const ROOM: usize = 512;
+
+    pub(super) fn new() -> Self {
+        Self { hash: Sha256::new(), waiting: [0; Self::ROOM], filled: 0 }
+    }
+
+    pub(super) fn finish(mut self) -> [u8; 32] {
+        self.hash.update(&self.waiting[..self.filled]);
+        self.hash.finalize().into()
+    }
+}
+
+impl Sink for HashSink {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        if let Some(room) = self.waiting[self.filled..].get_mut(..bytes.len()) {
+            room.copy_from_slice(bytes);
+            self.filled += bytes.len();
+        } else {
+            self.hash.update(&self.waiting[..self.filled]);
+            self.hash.update(bytes);
+            self.filled = 0;
+        }
+    }
+}
+
+pub(super) struct CanonicalRequest<'a, 'h> {
+    pub(super) method: &'a str,
+    /// As it goes out.
+    pub(super) path: &'a str,
+    pub(super) path_encoding: PathEncoding,
+    /// Sorted.
+    pub(super) parameters: Parameters<'a>,
+    pub(super) headers: &'a SignedHeaders<'h>,
+    pub(super) payload: &'a PayloadHash,
+}
+
+impl CanonicalRequest<'_, '_> {
+    pub(super) fn write(&self, sink: &mut impl Sink) {
+        sink.put(self.method.as_bytes());
+        sink.put(b"\n");
+        write_path(sink, self.path, self.path_encoding);
+        sink.put(b"\n");
+        write_query(sink, &self.parameters);
+        sink.put(b"\n");
+        self.headers.write(sink);
+        sink.put(b"\n");
+        self.headers.write_names(sink, b";");
+        sink.put(b"\n");
+        sink.put(self.payload.as_bytes());
+    }
+
+    pub(super) fn hash(&self) -> [u8; 32] {
+        let mut sink = HashSink::new();
+        self.write(&mut sink);
+        sink.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_of_any_length_hash_as_one() {
+        let text: Vec<u8> = (0..5000u32).map(|at| (at % 251) as u8).collect();
+        for length in [1, 7, 63, 64, 511, 512, 513, 5000] {
+            let mut sink = HashSink::new();
+            text.chunks(length).for_each(|piece| sink.put(piece));
+            assert_eq!(sink.finish(), <[u8; 32]>::from(Sha256::digest(&text)), "{length}");
+        }
+    }
+}

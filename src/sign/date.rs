@@ -1,0 +1,105 @@
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::SignError;
+
+const SECONDS_A_DAY: u64 = 86_400;
+/// 1 January 10000: the first second that four digits of year cannot hold.
+const END: u64 = 253_402_300_800;
+
+/// A time as signatures carry it, `20150830T123600Z`; its first eight bytes are the date of the credential scope.
+///
+/// See [Elements of a request signature](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AmzDate([u8; 16]);
+
+impl AmzDate {
+    pub(crate) fn new(time: SystemTime) -> Result<Self, SignError> {
+        let seconds = time.duration_since(UNIX_EPOCH).map_err(|_| SignError::Time)?.as_secs();
+        if seconds >= END {
+            return Err(SignError::Time);
+        }
+        let (year, month, day) = civil(seconds / SECONDS_A_DAY);
+        let of_day = seconds % SECONDS_A_DAY;
+        let mut text = *b"00000000T000000Z";
+        decimals(&mut text[0..4], year);
+        decimals(&mut text[4..6], month);
+        decimals(&mut text[6..8], day);
+        decimals(&mut text[9..11], of_day / 3600);
+        decimals(&mut text[11..13], of_day / 60 % 60);
+        decimals(&mut text[13..15], of_day % 60);
+        Ok(Self(text))
+    }
+
+    /// `20150830T123600Z`
+    pub(crate) fn timestamp(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// `20150830`
+    pub(crate) fn day(&self) -> [u8; 8] {
+        std::array::from_fn(|index| self.0[index])
+    }
+}
+
+/// Writes a number from the right, as many digits as there is room for.
+fn decimals(text: &mut [u8], mut number: u64) {
+    for digit in text.iter_mut().rev() {
+        *digit = b'0' + (number % 10) as u8;
+        number /= 10;
+    }
+}
+
+/// Year, month and day of the Gregorian calendar, from the days since 1 January 1970.
+///
+/// Years are counted from March, so that the leap day comes last; in the 400 years of the calendar's cycle there are
+/// 146,097 days, and from March on the months' lengths follow a line of 153 days each five months.
+fn civil(days: u64) -> (u64, u64, u64) {
+    let days = days + 719_468;
+    let (era, of_era) = (days / 146_097, days % 146_097);
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use aws_smithy_types::date_time::{DateTime, Format};
+
+    use super::*;
+
+    fn text(seconds: u64) -> String {
+        let date = AmzDate::new(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        String::from_utf8(date.timestamp().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn known_dates() {
+        assert_eq!(text(0), "19700101T000000Z");
+        assert_eq!(text(951_782_400), "20000229T000000Z");
+        assert_eq!(text(1_440_938_160), "20150830T123600Z");
+        assert_eq!(text(END - 1), "99991231T235959Z");
+        assert_eq!(&AmzDate::new(UNIX_EPOCH).unwrap().day(), b"19700101");
+    }
+
+    #[test]
+    fn every_day_of_eight_centuries_agrees_with_smithy() {
+        for day in 0..(800 * 366) {
+            let seconds = day * SECONDS_A_DAY + day % SECONDS_A_DAY;
+            let theirs = DateTime::from_secs(seconds.try_into().unwrap()).fmt(Format::DateTime).unwrap();
+            let theirs: String = theirs.chars().filter(|c| !matches!(c, '-' | ':')).collect();
+            assert_eq!(text(seconds), theirs);
+        }
+    }
+
+    #[test]
+    fn times_that_four_digits_cannot_hold_are_refused() {
+        let before = UNIX_EPOCH - Duration::from_secs(1);
+        assert!(matches!(AmzDate::new(before), Err(SignError::Time)));
+        assert!(matches!(AmzDate::new(UNIX_EPOCH + Duration::from_secs(END)), Err(SignError::Time)));
+    }
+}

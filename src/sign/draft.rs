@@ -1,0 +1,214 @@
+//! A request on its way to a signature: all that is signed, and nothing yet changed.
+
+use std::time::SystemTime;
+
+use aws_credential_types::Credentials;
+use http::{HeaderMap, HeaderValue, Uri, header::AUTHORIZATION, request::Parts};
+
+use super::{
+    Explanation, HeaderSelection, PayloadHash, Profile, SignError, Signature, TokenPlacement,
+    canonical::{CanonicalRequest, Sink},
+    date::AmzDate,
+    encode::into_text,
+    headers::SignedHeaders,
+    key::{KeyCache, Prepared},
+    string_to_sign::{ALGORITHM, CredentialScope, string_to_sign},
+    uri::{Host, Target, parameters, rewritten},
+};
+
+pub(super) const DATE: &str = "x-amz-date";
+pub(crate) const CONTENT_SHA256: &str = "x-amz-content-sha256";
+/// The names under which a session token may travel: an earlier one goes, whichever it used.
+pub(crate) const TOKENS: [&str; 2] = ["x-amz-security-token", "x-amz-s3session-token"];
+/// How many headers a signature brings or drops.
+pub(super) const OWN: usize = 5;
+/// With more headers than this, a map may be near the number that it can hold.
+const MANY_HEADERS: usize = 1_000;
+
+/// What is fixed for the requests of one service and region.
+#[derive(Clone, Copy)]
+pub(crate) struct Settings<'a> {
+    pub(crate) service: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) profile: &'a Profile,
+    pub(crate) headers: &'a HeaderSelection,
+    pub(crate) host: Option<&'a str>,
+    pub(crate) keys: &'a KeyCache,
+}
+
+/// What is said of one request, beside the request itself.
+pub(crate) struct Draft<'a> {
+    pub(super) settings: Settings<'a>,
+    pub(super) payload: PayloadHash,
+    pub(super) date: AmzDate,
+}
+
+/// What the request is signed with, and as.
+pub(super) struct Pieces<'a> {
+    pub(super) prepared: Prepared,
+    pub(super) host: Host<'a>,
+    pub(super) target: Target<'a>,
+}
+
+/// A header that a signature brings, or that it drops where there is no value: what the request had under its name goes.
+type Own<'a> = (&'static str, Option<&'a [u8]>);
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(settings: Settings<'a>, payload: PayloadHash, time: SystemTime) -> Result<Self, SignError> {
+        Ok(Self { settings, payload, date: AmzDate::new(time)? })
+    }
+
+    /// Signs the request's headers. The request is changed only when nothing can fail any more.
+    pub(crate) fn sign(&self, parts: &mut Parts, credentials: &Credentials) -> Result<Signature, SignError> {
+        let pieces = self.pieces(parts, credentials)?;
+        let sends_hash = self.sends_hash(&parts.headers);
+        let own = self.own(&pieces, sends_hash);
+        let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
+        let signature = self.signature(&self.canonical(parts, &pieces, &headers), &pieces.prepared);
+
+        let authorization = self.authorization(credentials, &headers, &signature)?;
+        let date = HeaderValue::from_bytes(self.date.timestamp())?;
+        let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
+        let uri = rewritten(&parts.uri, &pieces.target, &pieces.host)?;
+        drop(headers);
+        let Pieces { prepared: Prepared { token, .. }, .. } = pieces;
+        if parts.headers.len() >= MANY_HEADERS {
+            parts.headers.try_reserve(OWN)?;
+        }
+        if let Some(uri) = uri {
+            parts.uri = uri;
+        }
+        for name in TOKENS {
+            parts.headers.remove(name);
+        }
+        parts.headers.insert(DATE, date);
+        if let Some(token) = token {
+            parts.headers.insert(self.settings.profile.token_header.name(), token);
+        }
+        if let Some(content_sha256) = content_sha256 {
+            parts.headers.insert(CONTENT_SHA256, content_sha256);
+        }
+        parts.headers.insert(AUTHORIZATION, authorization);
+        Ok(signature)
+    }
+
+    /// The same steps, with the texts kept and the request left alone.
+    pub(crate) fn explain(&self, parts: &Parts, credentials: &Credentials) -> Result<Explanation, SignError> {
+        let pieces = self.pieces(parts, credentials)?;
+        let own = self.own(&pieces, self.sends_hash(&parts.headers));
+        let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
+        Ok(self.explanation(&self.canonical(parts, &pieces, &headers), &pieces.prepared))
+    }
+
+    pub(super) fn pieces<'p>(&self, parts: &'p Parts, credentials: &Credentials) -> Result<Pieces<'p>, SignError>
+    where
+        'a: 'p,
+    {
+        let Settings { keys, region, service, profile, host, .. } = self.settings;
+        Ok(Pieces {
+            prepared: keys.get(credentials, self.date, region, service)?,
+            host: Host::of(&parts.headers, &parts.uri, host)?,
+            target: Target::of(&parts.uri, profile),
+        })
+    }
+
+    pub(super) fn signature(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Signature {
+        Signature::new(prepared.key.sign(&[&string_to_sign(&self.scope(), request.hash())]))
+    }
+
+    pub(super) fn explanation(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Explanation {
+        let mut canonical_request = Vec::new();
+        request.write(&mut canonical_request);
+        let mut signed_headers = Vec::new();
+        request.headers.write_names(&mut signed_headers, b";");
+        let string_to_sign = string_to_sign(&self.scope(), PayloadHash::digest(&canonical_request));
+        Explanation {
+            signature: Signature::new(prepared.key.sign(&[&string_to_sign])),
+            signed_headers: into_text(signed_headers),
+            canonical_request: into_text(canonical_request),
+            string_to_sign: into_text(string_to_sign.into_vec()),
+        }
+    }
+
+    pub(super) fn scope(&self) -> CredentialScope<'a> {
+        CredentialScope { date: self.date, region: self.settings.region, service: self.settings.service }
+    }
+
+    /// Whether `x-amz-content-sha256` goes out: where the profile says so, where the server could not know what was
+    /// signed otherwise, and where the request carries one that could contradict it.
+    fn sends_hash(&self, headers: &HeaderMap) -> bool {
+        self.settings.profile.content_sha256 || self.payload.is_word() || headers.contains_key(CONTENT_SHA256)
+    }
+
+    fn own<'h>(&'h self, pieces: &'h Pieces<'_>, sends_hash: bool) -> [Own<'h>; OWN] {
+        let token = match self.settings.profile.token {
+            TokenPlacement::Signed => pieces.prepared.token.as_ref().map(HeaderValue::as_bytes),
+            TokenPlacement::AfterSigning => None,
+        };
+        let token_header = self.settings.profile.token_header.name();
+        let token_under = |name| (name, token.filter(|_| name == token_header));
+        [
+            ("host", Some(&pieces.host.value)),
+            (DATE, Some(self.date.timestamp())),
+            token_under(TOKENS[0]),
+            token_under(TOKENS[1]),
+            (CONTENT_SHA256, sends_hash.then(|| self.payload.as_bytes())),
+        ]
+    }
+
+    fn canonical<'c, 'h>(
+        &'c self,
+        parts: &'c Parts,
+        pieces: &'c Pieces<'_>,
+        headers: &'c SignedHeaders<'h>,
+    ) -> CanonicalRequest<'c, 'h> {
+        CanonicalRequest {
+            method: parts.method.as_str(),
+            path: &pieces.target.path,
+            path_encoding: self.settings.profile.path_encoding,
+            parameters: parameters(pieces.target.query.as_deref().unwrap_or_default()),
+            headers,
+            payload: &self.payload,
+        }
+    }
+
+    fn authorization(
+        &self,
+        credentials: &Credentials,
+        headers: &SignedHeaders<'_>,
+        signature: &Signature,
+    ) -> Result<HeaderValue, SignError> {
+        const CREDENTIAL: &[u8] = b" Credential=";
+        const SIGNED_HEADERS: &[u8] = b", SignedHeaders=";
+        const SIGNATURE: &[u8] = b", Signature=";
+        let scope = self.scope();
+        let key_id = credentials.access_key_id().as_bytes();
+        let signature = signature.as_str().as_bytes();
+        let fixed = ALGORITHM.len() + CREDENTIAL.len() + 1 + SIGNED_HEADERS.len() + SIGNATURE.len();
+        // Exactly as long as it will be: a vector that is full becomes a header value without being copied.
+        let length = fixed + key_id.len() + scope.length() + headers.names_length() + signature.len();
+        let mut value = Vec::with_capacity(length);
+        value.put(ALGORITHM.as_bytes());
+        value.put(CREDENTIAL);
+        value.put(key_id);
+        value.put(b"/");
+        scope.write(&mut value, b"/");
+        value.put(SIGNED_HEADERS);
+        headers.write_names(&mut value, b";");
+        value.put(SIGNATURE);
+        value.put(signature);
+        let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(value))?;
+        value.set_sensitive(true);
+        Ok(value)
+    }
+}
+
+/// Whether a URI carries its signature already.
+pub(crate) fn is_presigned(uri: &Uri) -> bool {
+    uri.query().is_some_and(|query| {
+        query.split('&').any(|parameter| {
+            let name = parameter.split('=').next().unwrap_or_default();
+            name.eq_ignore_ascii_case("X-Amz-Signature")
+        })
+    })
+}

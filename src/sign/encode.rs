@@ -1,0 +1,122 @@
+//! `UriEncode` of the signing rules, and its inverse, written into a [`Sink`].
+
+use super::canonical::Sink;
+
+const UPPER: &[u8; 16] = b"0123456789ABCDEF";
+
+/// `A-Z a-z 0-9 - . _ ~`
+const UNRESERVED: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        table[byte] = (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'.' | b'_' | b'~');
+        byte += 1;
+    }
+    table
+};
+
+pub(super) fn is_unreserved(byte: u8) -> bool {
+    UNRESERVED[usize::from(byte)]
+}
+
+pub(super) fn is_unreserved_or_slash(byte: u8) -> bool {
+    is_unreserved(byte) || byte == b'/'
+}
+
+/// The byte that `%XX` at the start of this text stands for, if that is what stands there.
+fn escape(text: &[u8]) -> Option<u8> {
+    let digit = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    match text {
+        [b'%', high, low, ..] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    }
+}
+
+/// Whether each `%` of this text starts an escape that an encoder would write: upper-case hex, and of a byte that needs
+/// one.
+pub(super) fn is_canonical_escape(text: &[u8]) -> bool {
+    escape(text).is_some_and(|byte| !is_unreserved(byte)) && text[1..3].iter().all(|digit| !digit.is_ascii_lowercase())
+}
+
+fn put_byte(sink: &mut impl Sink, byte: u8, keep: fn(u8) -> bool) {
+    if keep(byte) {
+        sink.put(&[byte]);
+    } else {
+        sink.put(&[b'%', UPPER[usize::from(byte >> 4)], UPPER[usize::from(byte & 15)]]);
+    }
+}
+
+/// Encodes every byte but those to keep, a `%` too.
+pub(super) fn encode(sink: &mut impl Sink, mut text: &[u8], keep: fn(u8) -> bool) {
+    while let Some(end) = text.iter().position(|byte| !keep(*byte)) {
+        sink.put(&text[..end]);
+        put_byte(sink, text[end], keep);
+        text = &text[end + 1..];
+    }
+    sink.put(text);
+}
+
+/// Decodes, and encodes the result: each text that means the same comes out the same. A `%` that starts no escape stands
+/// for itself. `plus` is what a `+` stands for.
+pub(super) fn decode_encode(sink: &mut impl Sink, mut text: &[u8], plus: u8, keep: fn(u8) -> bool) {
+    while let Some(end) = text.iter().position(|byte| !keep(*byte)) {
+        sink.put(&text[..end]);
+        let (byte, length) = match text[end] {
+            b'+' => (plus, 1),
+            byte => escape(&text[end..]).map_or((byte, 1), |byte| (byte, 3)),
+        };
+        put_byte(sink, byte, keep);
+        text = &text[end + length..];
+    }
+    sink.put(text);
+}
+
+/// What was written, as a text. Header values may hold bytes that are no UTF-8: they are shown with a replacement.
+pub(super) fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encoded(text: &str) -> String {
+        let mut out = Vec::new();
+        encode(&mut out, text.as_bytes(), is_unreserved_or_slash);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn again(text: &str) -> String {
+        let mut out = Vec::new();
+        decode_encode(&mut out, text.as_bytes(), b' ', is_unreserved);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn encoding_keeps_unreserved_bytes_alone() {
+        assert_eq!(encoded("/a-._~Z9"), "/a-._~Z9");
+        assert_eq!(encoded("@ ሴ%3D"), "%40%20%E1%88%B4%253D");
+    }
+
+    #[test]
+    fn decoding_first_brings_all_spellings_together() {
+        for text in ["%7e", "~", "%7E"] {
+            assert_eq!(again(text), "~");
+        }
+        for text in ["%2f", "/", "%2F"] {
+            assert_eq!(again(text), "%2F");
+        }
+        assert_eq!(again("a+b%2Bc"), "a%20b%2Bc");
+        assert_eq!(again("%zz%"), "%25zz%25");
+        assert_eq!(again("%f"), "%25f");
+        assert_eq!(again("100%25"), "100%25");
+    }
+
+    #[test]
+    fn canonical_escapes_are_upper_case_and_needed() {
+        assert!(is_canonical_escape(b"%2F"));
+        for text in ["%2f", "%7E", "%zz", "%2", "%"] {
+            assert!(!is_canonical_escape(text.as_bytes()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! Which headers are signed, and how they are written.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{self, CONTENT_ENCODING},
+};
+use smallvec::SmallVec;
+
+use super::canonical::Sink;
+
+/// Headers that change on the way or belong to one hop: never signed unless included by name.
+static UNSIGNED: [HeaderName; 22] = [
+    header::USER_AGENT,
+    header::CONNECTION,
+    header::EXPECT,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    header::ACCEPT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::VIA,
+    header::FORWARDED,
+    header::CACHE_CONTROL,
+    header::FROM,
+    header::MAX_FORWARDS,
+    header::PRAGMA,
+    header::REFERER,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("x-amzn-trace-id"),
+    HeaderName::from_static("x-real-ip"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("baggage"),
+];
+const UNSIGNED_PREFIXES: [&str; 4] = ["proxy-", "x-forwarded-", "cf-", "sec-"];
+
+/// Which headers of a request are signed.
+///
+/// `host` and the headers that the signature itself adds always are, `authorization` never is.
+///
+/// ```
+/// use http::header::{ACCEPT, RANGE};
+/// use tower_sigv4::sign::HeaderSelection;
+///
+/// let selection = HeaderSelection::stable().include(ACCEPT).exclude(RANGE);
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderSelection {
+    all: bool,
+    included: Vec<HeaderName>,
+    excluded: Vec<HeaderName>,
+}
+
+impl HeaderSelection {
+    /// Those that mean something to the service and that proxies leave alone: `content-type`, `content-md5`, `range`,
+    /// `content-encoding` where it says `aws-chunked`, and every `x-amz-*`. This is the default.
+    pub fn stable() -> Self {
+        Self::default()
+    }
+
+    /// All but those that belong to one hop or that proxies, browsers and tracers add and change.
+    pub fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    /// Signs this header too.
+    #[must_use]
+    pub fn include(mut self, name: HeaderName) -> Self {
+        self.excluded.retain(|excluded| *excluded != name);
+        self.included.push(name);
+        self
+    }
+
+    /// Does not sign this header.
+    #[must_use]
+    pub fn exclude(mut self, name: HeaderName) -> Self {
+        self.included.retain(|included| *included != name);
+        self.excluded.push(name);
+        self
+    }
+
+    fn takes(&self, name: &HeaderName, headers: &HeaderMap) -> bool {
+        if !self.excluded.is_empty() && self.excluded.contains(name) {
+            return false;
+        }
+        if !self.included.is_empty() && self.included.contains(name) {
+            return true;
+        }
+        if self.all {
+            !UNSIGNED.contains(name) && !UNSIGNED_PREFIXES.iter().any(|prefix| name.as_str().starts_with(prefix))
+        } else {
+            name.as_str().starts_with("x-amz-")
+                || matches!(*name, header::CONTENT_TYPE | header::RANGE)
+                || *name == "content-md5"
+                || *name == CONTENT_ENCODING && headers.get_all(CONTENT_ENCODING).iter().any(is_chunked)
+        }
+    }
+}
+
+/// Whether a content encoding says `aws-chunked`.
+fn is_chunked(value: &HeaderValue) -> bool {
+    value.as_bytes().split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"))
+}
+
+/// The headers to sign, sorted by name; those of one name stay in their order.
+pub(super) struct SignedHeaders<'a>(SmallVec<[(&'a str, &'a [u8]); 24]>);
+
+impl<'a> SignedHeaders<'a> {
+    /// The selected headers of the request, with the signature's own in the place of those that it had under their names.
+    pub(super) fn new(
+        headers: &'a HeaderMap,
+        selection: &HeaderSelection,
+        own: &[(&'static str, Option<&'a [u8]>)],
+    ) -> Self {
+        let mut signed: SmallVec<[(&str, u16, &[u8]); 24]> = SmallVec::new();
+        for (name, value) in headers {
+            let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| name == own);
+            if selection.takes(name, headers) && !is_own() {
+                // A header map holds at most 32,768 values.
+                let order = u16::try_from(signed.len()).unwrap_or(u16::MAX);
+                signed.push((name.as_str(), order, value.as_bytes()));
+            }
+        }
+        signed.extend(own.iter().filter_map(|(name, value)| Some((*name, 0, (*value)?))));
+        signed.sort_unstable_by_key(|(name, order, _)| (*name, *order));
+        Self(signed.into_iter().map(|(name, _, value)| (name, value)).collect())
+    }
+
+    /// `name:value` lines.
+    pub(super) fn write(&self, sink: &mut impl Sink) {
+        for same in self.0.chunk_by(|(a, _), (b, _)| a == b) {
+            let mut separator: &[u8] = b":";
+            sink.put(same[0].0.as_bytes());
+            for (_, value) in same {
+                sink.put(separator);
+                write_value(sink, value);
+                separator = b",";
+            }
+            sink.put(b"\n");
+        }
+    }
+
+    /// `name;name;name`
+    pub(super) fn write_names(&self, sink: &mut impl Sink, separator: &[u8]) {
+        for (index, name) in self.names().enumerate() {
+            if index > 0 {
+                sink.put(separator);
+            }
+            sink.put(name.as_bytes());
+        }
+    }
+
+    /// The length of what `write_names` writes with a separator of one byte.
+    pub(super) fn names_length(&self) -> usize {
+        self.names().map(|name| name.len() + 1).sum::<usize>().saturating_sub(1)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &'a str> {
+        self.0.chunk_by(|(a, _), (b, _)| a == b).map(|same| same[0].0)
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// A value without white space around it, and with one space for each run of it inside.
+fn write_value(sink: &mut impl Sink, value: &[u8]) {
+    let is_plain = !value.contains(&b'\t')
+        && value.first() != Some(&b' ')
+        && value.last() != Some(&b' ')
+        && !value.windows(2).any(|pair| pair == b"  ");
+    if is_plain {
+        return sink.put(value);
+    }
+    let mut separator: &[u8] = b"";
+    for word in value.split(|byte| is_space(*byte)).filter(|word| !word.is_empty()) {
+        sink.put(separator);
+        sink.put(word);
+        separator = b" ";
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn map(headers: &[(&str, &[u8])]) -> HeaderMap {
+        headers
+            .iter()
+            .map(|(name, value)| {
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value).unwrap())
+            })
+            .collect()
+    }
+
+    fn names(headers: &HeaderMap, selection: &HeaderSelection) -> String {
+        let mut names = Vec::new();
+        let signed = SignedHeaders::new(headers, selection, &[]);
+        signed.write_names(&mut names, b";");
+        assert_eq!(names.len(), signed.names_length());
+        String::from_utf8(names).unwrap()
+    }
+
+    #[test]
+    fn values_are_trimmed_folded_and_joined_in_order() {
+        let headers = map(&[
+            ("x-b", b"  two  \t words "),
+            ("x-a", b"2"),
+            ("x-a", b""),
+            ("x-a", b"1"),
+            ("x-c", b"\xa0nbsp\xff"),
+            ("x-d", b"\t"),
+        ]);
+        let mut lines = Vec::new();
+        SignedHeaders::new(&headers, &HeaderSelection::all(), &[]).write(&mut lines);
+        assert_eq!(lines, b"x-a:2,,1\nx-b:two words\nx-c:\xa0nbsp\xff\nx-d:\n");
+    }
+
+    #[test]
+    fn the_default_signs_what_proxies_leave_alone() {
+        let headers = map(&[
+            ("accept", b"*/*"),
+            ("content-type", b"a"),
+            ("content-md5", b"a"),
+            ("content-encoding", b"gzip"),
+            ("range", b"a"),
+            ("x-amz-target", b"a"),
+            ("x-amzn-trace-id", b"a"),
+            ("user-agent", b"a"),
+            ("authorization", b"a"),
+            ("content-length", b"1"),
+        ]);
+        assert_eq!(names(&headers, &HeaderSelection::stable()), "content-md5;content-type;range;x-amz-target");
+        assert_eq!(
+            names(&headers, &HeaderSelection::all()),
+            "accept;content-encoding;content-md5;content-type;range;x-amz-target"
+        );
+        let selection = HeaderSelection::stable().include(header::ACCEPT).exclude(header::RANGE);
+        assert_eq!(names(&headers, &selection), "accept;content-md5;content-type;x-amz-target");
+        let selection = HeaderSelection::stable().include(header::AUTHORIZATION).include(header::USER_AGENT);
+        assert_eq!(names(&headers, &selection), "content-md5;content-type;range;user-agent;x-amz-target");
+    }
+
+    #[test]
+    fn a_chunked_encoding_is_signed() {
+        for (value, signed) in [(&b"gzip, AWS-chunked"[..], true), (b"aws-chunked", true), (b"xaws-chunked", false)] {
+            let headers = map(&[("content-encoding", value)]);
+            assert_eq!(!names(&headers, &HeaderSelection::stable()).is_empty(), signed);
+        }
+    }
+
+    #[test]
+    fn what_the_hop_owns_is_left_out_of_all() {
+        let headers = map(&[
+            ("proxy-authorization", b"a"),
+            ("x-forwarded-for", b"a"),
+            ("cf-ray", b"a"),
+            ("sec-fetch-mode", b"a"),
+            ("traceparent", b"a"),
+            ("baggage", b"a"),
+            ("te", b"a"),
+            ("x-mine", b"a"),
+        ]);
+        assert_eq!(names(&headers, &HeaderSelection::all()), "x-mine");
+    }
+
+    #[test]
+    fn the_signatures_own_take_the_place_of_the_requests() {
+        let headers = map(&[("x-amz-date", b"old"), ("x-amz-security-token", b"old"), ("x-amz-a", b"1")]);
+        let own: [(&'static str, Option<&[u8]>); 2] = [("x-amz-date", Some(b"new")), ("x-amz-security-token", None)];
+        let mut lines = Vec::new();
+        SignedHeaders::new(&headers, &HeaderSelection::stable(), &own).write(&mut lines);
+        assert_eq!(lines, b"x-amz-a:1\nx-amz-date:new\n");
+    }
+}

@@ -1,0 +1,172 @@
+use std::fmt;
+
+use http::HeaderValue;
+use sha2::{Digest, Sha256};
+
+use super::{SignError, string_to_sign::hex_of};
+
+/// SHA-256 of nothing.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+
+/// The last line of the canonical request: what is said of the body.
+///
+/// Either the SHA-256 of the body, written as 64 lower-case hex digits, or one of the words that stand in its place.
+/// It is also the value of `x-amz-content-sha256`, where that header is sent.
+///
+/// ```
+/// use tower_sigv4::sign::PayloadHash;
+///
+/// assert_eq!(PayloadHash::of(b""), PayloadHash::EMPTY);
+/// assert_eq!(PayloadHash::UNSIGNED.as_str(), "UNSIGNED-PAYLOAD");
+/// assert!(PayloadHash::try_from("not a hash").is_err());
+/// ```
+///
+/// See [Create a canonical request](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PayloadHash(Repr);
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Repr {
+    Hex([u8; 64]),
+    Word(&'static str),
+}
+
+/// The words that may stand in the place of a hash.
+const WORDS: [&str; 6] = [
+    "UNSIGNED-PAYLOAD",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+];
+
+impl PayloadHash {
+    /// The hash of an empty body.
+    pub const EMPTY: Self = Self(Repr::Word(EMPTY));
+
+    /// The body is not part of the signature.
+    pub const UNSIGNED: Self = Self(Repr::Word("UNSIGNED-PAYLOAD"));
+
+    /// The hash of this body.
+    pub fn of(body: impl AsRef<[u8]>) -> Self {
+        match body.as_ref() {
+            [] => Self::EMPTY,
+            body => Self::digest(body).into(),
+        }
+    }
+
+    pub(super) fn digest(text: &[u8]) -> [u8; 32] {
+        Sha256::digest(text).into()
+    }
+
+    /// The text that is signed.
+    pub fn as_str(&self) -> &str {
+        // The hex digits are ASCII: they come from `hex` or were checked one by one.
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Repr::Hex(hex) => hex,
+            Repr::Word(word) => word.as_bytes(),
+        }
+    }
+
+    /// Whether this says something else than a hash of the body, which a server can only know from the header.
+    pub(crate) fn is_word(&self) -> bool {
+        matches!(self.0, Repr::Word(word) if word != EMPTY)
+    }
+
+    pub(crate) fn header(&self) -> Result<HeaderValue, SignError> {
+        match &self.0 {
+            Repr::Hex(hex) => Ok(HeaderValue::from_bytes(hex)?),
+            Repr::Word(word) => Ok(HeaderValue::from_static(word)),
+        }
+    }
+}
+
+impl From<[u8; 32]> for PayloadHash {
+    fn from(digest: [u8; 32]) -> Self {
+        Self(Repr::Hex(hex_of(digest)))
+    }
+}
+
+impl From<&[u8; 32]> for PayloadHash {
+    fn from(digest: &[u8; 32]) -> Self {
+        (*digest).into()
+    }
+}
+
+impl From<&Self> for PayloadHash {
+    fn from(hash: &Self) -> Self {
+        *hash
+    }
+}
+
+/// 64 hex digits, of either case, or one of the words.
+impl TryFrom<&str> for PayloadHash {
+    type Error = SignError;
+
+    fn try_from(text: &str) -> Result<Self, SignError> {
+        if let Some(word) = WORDS.into_iter().chain([EMPTY]).find(|word| *word == text) {
+            return Ok(Self(Repr::Word(word)));
+        }
+        match <[u8; 64]>::try_from(text.as_bytes()) {
+            Ok(hex) if hex.iter().all(u8::is_ascii_hexdigit) => {
+                Ok(Self(Repr::Hex(hex.map(|digit| digit.to_ascii_lowercase()))))
+            }
+            _ => Err(SignError::PayloadHash(text.chars().take(80).collect())),
+        }
+    }
+}
+
+impl TryFrom<&String> for PayloadHash {
+    type Error = SignError;
+
+    fn try_from(text: &String) -> Result<Self, SignError> {
+        text.as_str().try_into()
+    }
+}
+
+impl TryFrom<String> for PayloadHash {
+    type Error = SignError;
+
+    fn try_from(text: String) -> Result<Self, SignError> {
+        text.as_str().try_into()
+    }
+}
+
+impl fmt::Debug for PayloadHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PayloadHash").field(&self.as_str()).finish()
+    }
+}
+
+impl fmt::Display for PayloadHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hash_is_lower_case_and_empty_is_one_value() {
+        let hash = PayloadHash::of("a");
+        assert_eq!(hash.as_str(), "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
+        assert_eq!(PayloadHash::try_from(hash.as_str().to_uppercase()).unwrap(), hash);
+        assert_eq!(PayloadHash::try_from(EMPTY).unwrap(), PayloadHash::EMPTY);
+        assert!(!PayloadHash::EMPTY.is_word() && !hash.is_word() && PayloadHash::UNSIGNED.is_word());
+    }
+
+    #[test]
+    fn what_is_no_hash_is_refused_with_what_to_give() {
+        for text in ["", "UNSIGNED", &"g".repeat(64), &"a".repeat(63)] {
+            let error = PayloadHash::try_from(text).unwrap_err();
+            assert!(error.to_string().contains("64 hex digits"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use super::PayloadHash;
+
+/// How the path stands in the canonical request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PathEncoding {
+    /// The decoded path is encoded once: S3 and its relatives.
+    Single,
+    /// The path is encoded as it stands, so that a `%` becomes `%25`: every other service.
+    Double,
+}
+
+/// Where the session token goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenPlacement {
+    /// It is part of the signature.
+    Signed,
+    /// It is added once the request is signed.
+    AfterSigning,
+}
+
+/// The habits of one service: how its requests are written before they are signed.
+///
+/// [`Profile::for_service`] knows those of AWS's services. Each part can be set, for services that are not in its list
+/// and for servers that only speak like one.
+///
+/// ```
+/// use tower_sigv4::sign::{PathEncoding, Profile};
+///
+/// assert_eq!(Profile::for_service("s3").path_encoding, PathEncoding::Single);
+/// let mut profile = Profile::for_service("execute-api");
+/// profile.normalize_path = false;
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// How the path is encoded.
+    pub path_encoding: PathEncoding,
+    /// Whether empty and dot segments are taken out of the path, on the wire too.
+    pub normalize_path: bool,
+    /// Whether `x-amz-content-sha256` is sent. It is always sent where what is signed is not the body's hash, since the
+    /// server cannot know that otherwise.
+    pub content_sha256: bool,
+    /// Where the session token goes.
+    pub token: TokenPlacement,
+    /// The name of the header that carries the session token: `x-amz-security-token` but for S3 Express.
+    pub token_header: TokenHeader,
+    /// What a layer signs of the body where nothing else is said.
+    pub payload: DefaultPayload,
+}
+
+/// The header that carries the session token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TokenHeader {
+    /// `x-amz-security-token`
+    SecurityToken,
+    /// `x-amz-s3session-token`, for sessions of S3 Express directory buckets.
+    S3Session,
+}
+
+impl TokenHeader {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::SecurityToken => "x-amz-security-token",
+            Self::S3Session => "x-amz-s3session-token",
+        }
+    }
+
+    /// The name of the parameter of a presigned URL.
+    pub(crate) fn parameter(self) -> &'static str {
+        match self {
+            Self::SecurityToken => "X-Amz-Security-Token",
+            Self::S3Session => "X-Amz-S3session-Token",
+        }
+    }
+}
+
+/// What a layer signs of the body where neither the builder nor the request says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum DefaultPayload {
+    /// The body is buffered up to a limit and hashed; a larger one is refused.
+    Signed,
+    /// The body is hashed where it can be buffered, and goes out unsigned otherwise.
+    SignedIfSmall,
+    /// The body is not part of the signature.
+    Unsigned,
+}
+
+impl Profile {
+    /// What most services expect.
+    const STANDARD: Self = Self {
+        path_encoding: PathEncoding::Double,
+        normalize_path: true,
+        content_sha256: false,
+        token: TokenPlacement::Signed,
+        token_header: TokenHeader::SecurityToken,
+        payload: DefaultPayload::Signed,
+    };
+
+    /// The profile of a service, by the name that stands in its credential scope.
+    pub fn for_service(service: &str) -> Self {
+        match service {
+            "s3" | "s3-outposts" | "s3-object-lambda" => Self::S3,
+            "s3express" => Self { token_header: TokenHeader::S3Session, ..Self::S3 },
+            "glacier" | "aoss" => Self { content_sha256: true, ..Self::STANDARD },
+            "vpc-lattice-svcs" => Self { content_sha256: true, payload: DefaultPayload::Unsigned, ..Self::STANDARD },
+            "iotdevicegateway" => Self { token: TokenPlacement::AfterSigning, ..Self::STANDARD },
+            _ => Self::STANDARD,
+        }
+    }
+
+    const S3: Self = Self {
+        path_encoding: PathEncoding::Single,
+        normalize_path: false,
+        content_sha256: true,
+        payload: DefaultPayload::SignedIfSmall,
+        ..Self::STANDARD
+    };
+
+    /// What a presigned URL says of the body where the caller says nothing: S3 leaves it open, every other service takes
+    /// the hash of an empty one.
+    pub fn presigned_payload(&self) -> PayloadHash {
+        match self.payload {
+            DefaultPayload::Signed => PayloadHash::EMPTY,
+            DefaultPayload::SignedIfSmall | DefaultPayload::Unsigned => PayloadHash::UNSIGNED,
+        }
+    }
+}

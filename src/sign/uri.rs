@@ -1,0 +1,346 @@
+//! The URI as it goes out, and as it is signed.
+//!
+//! Readers of a URI differ: in dots and empty segments, in what a `+` means, in how a default port is shown. So the URI
+//! is first brought into the one spelling that all of them read the same, and it is that spelling which is sent and
+//! signed.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, Uri,
+    header::HOST,
+    uri::{Authority, PathAndQuery, Scheme},
+};
+use smallvec::SmallVec;
+
+use super::{
+    PathEncoding, Profile, SignError,
+    canonical::Sink,
+    encode::{decode_encode, encode, into_text, is_canonical_escape, is_unreserved, is_unreserved_or_slash},
+};
+
+/// The parameters of a query that carry a signature.
+const AUTH_PARAMETERS: [&str; 9] = [
+    "X-Amz-Algorithm",
+    "X-Amz-Credential",
+    "X-Amz-Date",
+    "X-Amz-Expires",
+    "X-Amz-Region-Set",
+    "X-Amz-S3session-Token",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Amz-SignedHeaders",
+];
+
+/// The name of the parameter of a signature that this is, whatever its case.
+pub(super) fn auth_parameter(name: &str) -> Option<&'static str> {
+    let starts = name.get(..6).is_some_and(|start| start.eq_ignore_ascii_case("x-amz-"));
+    AUTH_PARAMETERS.into_iter().find(|parameter| starts && parameter.eq_ignore_ascii_case(name))
+}
+
+/// Path and query in the spelling that goes out.
+pub(super) struct Target<'a> {
+    pub(super) path: Cow<'a, str>,
+    pub(super) query: Option<Cow<'a, str>>,
+}
+
+impl<'a> Target<'a> {
+    pub(super) fn of(uri: &'a Uri, profile: &Profile) -> Self {
+        Self { path: wire_path(uri.path(), profile), query: uri.query().map(wire_query) }
+    }
+
+    fn is_changed(&self) -> bool {
+        matches!(self.path, Cow::Owned(_)) || matches!(self.query, Some(Cow::Owned(_)))
+    }
+}
+
+/// The path as it goes out: normalised where the profile says so, and with no `+` where S3 would read a space.
+fn wire_path<'a>(path: &'a str, profile: &Profile) -> Cow<'a, str> {
+    let path = if profile.normalize_path { normalize(path) } else { Cow::Borrowed(path) };
+    match profile.path_encoding {
+        PathEncoding::Single if path.contains('+') => path.replace('+', "%2B").into(),
+        _ => path,
+    }
+}
+
+/// Takes empty and `.` segments out and resolves `..`, as RFC 3986 does but that a last `.` or `..` leaves no slash.
+fn normalize(path: &str) -> Cow<'_, str> {
+    let Some(segments) = path.strip_prefix('/') else { return path.into() };
+    let inner = segments.strip_suffix('/').unwrap_or(segments);
+    if segments.is_empty() || !inner.split('/').any(|segment| matches!(segment, "" | "." | "..")) {
+        return path.into();
+    }
+    let mut kept = String::with_capacity(path.len());
+    for segment in segments.split('/') {
+        match segment {
+            "" | "." => {}
+            ".." => kept.truncate(kept.rfind('/').unwrap_or(0)),
+            segment => {
+                kept.push('/');
+                kept.push_str(segment);
+            }
+        }
+    }
+    if kept.is_empty() || path.ends_with('/') {
+        kept.push('/');
+    }
+    kept.into()
+}
+
+/// The query as it goes out: parameters that an encoder would spell otherwise are encoded anew, order, duplicates and
+/// names without `=` stay, and the parameters of an earlier signature go.
+fn wire_query(query: &str) -> Cow<'_, str> {
+    if query.split('&').all(|parameter| is_canonical(parameter) && !is_auth(parameter)) {
+        return query.into();
+    }
+    let mut written = Vec::with_capacity(query.len() + 16);
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty() && !is_auth(parameter)) {
+        if !written.is_empty() {
+            written.push(b'&');
+        }
+        let (name, value) = parameter.split_once('=').map_or((parameter, None), |(name, value)| (name, Some(value)));
+        decode_encode(&mut written, name.as_bytes(), b' ', is_unreserved);
+        if let Some(value) = value {
+            written.push(b'=');
+            decode_encode(&mut written, value.as_bytes(), b' ', is_unreserved);
+        }
+    }
+    into_text(written).into()
+}
+
+fn is_auth(parameter: &str) -> bool {
+    let name = parameter.split('=').next().unwrap_or(parameter);
+    auth_parameter(name).is_some()
+}
+
+fn is_canonical(parameter: &str) -> bool {
+    let mut in_value = false;
+    let bytes = parameter.as_bytes();
+    bytes.iter().enumerate().all(|(at, byte)| match byte {
+        b'=' => !std::mem::replace(&mut in_value, true),
+        b'%' => is_canonical_escape(&bytes[at..]),
+        byte => is_unreserved(*byte),
+    })
+}
+
+/// The parameters of a query in canonical order: by name, then by value.
+pub(super) type Parameters<'a> = SmallVec<[(&'a str, &'a str); 24]>;
+
+/// Sorts the parameters of a query that is spelled canonically.
+pub(super) fn parameters(query: &str) -> Parameters<'_> {
+    let mut parameters: Parameters<'_> = query
+        .split('&')
+        .filter(|parameter| !parameter.is_empty())
+        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
+        .collect();
+    parameters.sort_unstable();
+    parameters
+}
+
+/// Writes the canonical query of sorted parameters.
+pub(super) fn write_query(sink: &mut impl Sink, parameters: &Parameters<'_>) {
+    let mut separator: &[u8] = b"";
+    for (name, value) in parameters {
+        sink.put(separator);
+        sink.put(name.as_bytes());
+        sink.put(b"=");
+        sink.put(value.as_bytes());
+        separator = b"&";
+    }
+}
+
+/// Writes the canonical path of a path as it goes out.
+pub(super) fn write_path(sink: &mut impl Sink, path: &str, encoding: PathEncoding) {
+    let path = if path.is_empty() { "/" } else { path };
+    match encoding {
+        PathEncoding::Double => encode(sink, path.as_bytes(), is_unreserved_or_slash),
+        PathEncoding::Single => decode_encode(sink, path.as_bytes(), b'+', is_unreserved_or_slash),
+    }
+}
+
+/// The host that is signed, and whether the URI must be written anew to show the same one.
+pub(super) struct Host<'a> {
+    pub(super) value: Cow<'a, [u8]>,
+    authority_differs: bool,
+}
+
+impl<'a> Host<'a> {
+    /// The one `Host` header; else the URI's host with its port where that is not the scheme's own; else the one that was
+    /// configured.
+    pub(super) fn of(headers: &'a HeaderMap, uri: &'a Uri, configured: Option<&'a str>) -> Result<Self, SignError> {
+        let mut hosts = headers.get_all(HOST).iter();
+        if let Some(host) = hosts.next() {
+            return match hosts.count() {
+                0 => Ok(Self { value: host.as_bytes().into(), authority_differs: false }),
+                more => Err(SignError::SeveralHosts(more + 1)),
+            };
+        }
+        if let Some(authority) = uri.authority() {
+            let value = shown(authority, uri.scheme());
+            let authority_differs = *value != *authority.as_str();
+            let value = match value {
+                Cow::Borrowed(host) => host.as_bytes().into(),
+                Cow::Owned(host) => host.into_bytes().into(),
+            };
+            return Ok(Self { value, authority_differs });
+        }
+        match configured {
+            Some(host) => Ok(Self { value: host.as_bytes().into(), authority_differs: false }),
+            None => Err(SignError::NoHost),
+        }
+    }
+}
+
+/// Host and port as a client shows them: no user, no empty port, no port that the scheme implies.
+fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> {
+    let host = authority.host();
+    let implied = match scheme.map(Scheme::as_str) {
+        Some("https") => Some(443),
+        Some("http") => Some(80),
+        _ => None,
+    };
+    match authority.port_u16() {
+        Some(port) if Some(port) != implied => {
+            let whole = authority.as_str();
+            // Written by the number, since clients read it as one: `:08080` is sent as `:8080`.
+            match whole.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
+                Some(digits) if !digits.starts_with('0') => whole.into(),
+                _ => format!("{host}:{port}").into(),
+            }
+        }
+        _ => host.into(),
+    }
+}
+
+/// The URI to send, where it differs from the one that came.
+pub(super) fn rewritten(uri: &Uri, target: &Target<'_>, host: &Host<'_>) -> Result<Option<Uri>, SignError> {
+    if !target.is_changed() && !host.authority_differs {
+        return Ok(None);
+    }
+    let mut text = String::with_capacity(target.path.len() + 1 + target.query.as_ref().map_or(0, |query| query.len()));
+    text.push_str(&target.path);
+    if let Some(query) = target.query.as_deref().filter(|query| !query.is_empty() || uri.query() == Some("")) {
+        text.push('?');
+        text.push_str(query);
+    }
+    with_path_and_query(uri, text, host).map(Some)
+}
+
+/// The URI with another path and query, and the host that is signed.
+pub(super) fn with_path_and_query(uri: &Uri, text: String, host: &Host<'_>) -> Result<Uri, SignError> {
+    let invalid = |error: http::uri::InvalidUri| SignError::Uri(error.into());
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::from_maybe_shared(Bytes::from(text)).map_err(invalid)?);
+    if host.authority_differs {
+        parts.authority = Some(Authority::try_from(&*host.value).map_err(invalid)?);
+    }
+    Uri::from_parts(parts).map_err(|error| SignError::Uri(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(uri: &str, header: &[&str], configured: Option<&str>) -> Result<String, String> {
+        let mut headers = HeaderMap::new();
+        for value in header {
+            headers.append(HOST, value.parse().unwrap());
+        }
+        let uri: Uri = uri.parse().unwrap();
+        Host::of(&headers, &uri, configured)
+            .map(|host| String::from_utf8(host.value.to_vec()).unwrap())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn paths_are_normalised() {
+        for (path, expected) in [
+            ("", ""),
+            ("*", "*"),
+            ("/", "/"),
+            ("//", "/"),
+            ("/a/b/", "/a/b/"),
+            ("/./", "/"),
+            ("/a//b", "/a/b"),
+            ("/a/./b/../c", "/a/c"),
+            ("/../../a", "/a"),
+            ("/a/..", "/"),
+            ("/a/b/..", "/a"),
+            ("/a/.", "/a"),
+            ("/a/../", "/"),
+            ("/a/%2E/b", "/a/%2E/b"),
+            ("/a/...", "/a/..."),
+        ] {
+            assert_eq!(normalize(path), expected, "{path}");
+            assert_eq!(normalize(&normalize(path)), expected, "twice: {path}");
+        }
+    }
+
+    #[test]
+    fn a_plus_in_a_path_is_written_out_for_s3_alone() {
+        assert_eq!(wire_path("/a+b//c", &Profile::for_service("s3")), "/a%2Bb//c");
+        assert_eq!(wire_path("/a+b//c", &Profile::for_service("ec2")), "/a+b/c");
+    }
+
+    #[test]
+    fn queries_are_spelled_canonically_and_keep_their_order() {
+        for (query, expected) in [
+            ("", ""),
+            ("b=2&a=1&a", "b=2&a=1&a"),
+            ("a=1&&b", "a=1&&b"),
+            ("a=b=c", "a=b%3Dc"),
+            ("a+b=%7e", "a%20b=~"),
+            ("x=a/b&&y=%2f", "x=a%2Fb&y=%2F"),
+            ("a=1&X-Amz-Signature=0&x-amz-date=1&b", "a=1&b"),
+            ("X-Amz-Signature=0", ""),
+            ("X-Amz-Target=0", "X-Amz-Target=0"),
+        ] {
+            assert_eq!(wire_query(query), expected, "{query}");
+            assert_eq!(wire_query(&wire_query(query)), expected, "twice: {query}");
+        }
+    }
+
+    #[test]
+    fn the_host_is_what_a_client_shows() {
+        for (uri, expected) in [
+            ("https://h/", "h"),
+            ("https://H:443/", "H"),
+            ("https://h:0443/", "h"),
+            ("https://h:80/", "h:80"),
+            ("http://h:80/", "h"),
+            ("http://h:08080/", "h:8080"),
+            ("http://h:8080/", "h:8080"),
+            ("http://h:/", "h"),
+            ("http://u:p@h/", "h"),
+            ("http://u:p@h:81/", "h:81"),
+            ("http://[::1]:80/", "[::1]"),
+            ("http://[::1]:81/", "[::1]:81"),
+        ] {
+            assert_eq!(host(uri, &[], Some("other")).unwrap(), expected, "{uri}");
+            let parsed: Uri = uri.parse().unwrap();
+            let headers = HeaderMap::new();
+            let signed = Host::of(&headers, &parsed, None).unwrap();
+            let target = Target::of(&parsed, &Profile::for_service("s3"));
+            let sent = rewritten(&parsed, &target, &signed).unwrap().unwrap_or_else(|| parsed.clone());
+            assert_eq!(sent.authority().unwrap().as_str(), expected, "{uri}");
+        }
+    }
+
+    #[test]
+    fn a_header_wins_and_a_configured_host_comes_last() {
+        assert_eq!(host("http://h/", &["other:80"], Some("c")).unwrap(), "other:80");
+        assert_eq!(host("/", &[], Some("c")).unwrap(), "c");
+        assert!(host("/", &[], None).unwrap_err().contains("no host"));
+        assert!(host("http://h/", &["a", "a"], None).unwrap_err().contains("2 Host headers"));
+    }
+
+    #[test]
+    fn a_signature_taken_out_leaves_no_question_mark() {
+        let uri: Uri = "http://h/a?X-Amz-Signature=0".parse().unwrap();
+        let headers = HeaderMap::new();
+        let host = Host::of(&headers, &uri, None).unwrap();
+        let sent = rewritten(&uri, &Target::of(&uri, &Profile::for_service("s3")), &host).unwrap().unwrap();
+        assert_eq!(sent, "http://h/a");
+    }
+}
