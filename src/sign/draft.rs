@@ -253,7 +253,7 @@ mod tests {
             assert_eq!(explanation.string_to_sign, case.text("header-string-to-sign.txt").unwrap());
             assert_eq!(explanation.signature.as_str(), case.text("header-signature.txt").unwrap());
             println!("passed on its raw path: {} ({reason})", case.name);
-            passed.push(case.name);
+            passed.push(case.name.clone());
         }
         assert_eq!(passed, ["get-space-unnormalized"]);
     }
