@@ -16,7 +16,7 @@ use super::{
     uri::{Host, Target, parameters, rewritten},
 };
 
-pub(super) const DATE: &str = "x-amz-date";
+pub(crate) const DATE: &str = "x-amz-date";
 pub(crate) const CONTENT_SHA256: &str = "x-amz-content-sha256";
 /// The names under which a session token may travel: an earlier one goes, whichever it used.
 pub(crate) const TOKENS: [&str; 2] = ["x-amz-security-token", "x-amz-s3session-token"];

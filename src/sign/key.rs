@@ -33,11 +33,6 @@ impl HmacKey {
         }
         mac.finalize().into_bytes().into()
     }
-
-    /// The same, for a message that is written piece by piece.
-    pub(crate) fn start(&self) -> Hmac<Sha256> {
-        self.0.clone()
-    }
 }
 
 /// The signing key of a day, a region and a service.

@@ -102,6 +102,11 @@ impl CredentialsCache {
         self.0.settings().clock.clone()
     }
 
+    /// The time by the cache's clock.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.0.now()
+    }
+
     /// Credentials that are valid now.
     pub fn get(&self) -> Lookup {
         self.get_at(self.0.now())
