@@ -37,6 +37,7 @@
 
 mod builder;
 mod error;
+mod front;
 mod lookup;
 mod observe;
 mod policy;
