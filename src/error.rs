@@ -33,6 +33,9 @@ pub enum ErrorKind {
     NoService,
     /// No region is set, and neither the host nor the environment says one.
     NoRegion,
+    /// The host stands for every region, and none is set: a multi-region access point of S3, which takes the feature
+    /// `sigv4a`.
+    AnyRegion,
     /// The body failed while it was read to be hashed: the source is its error.
     Body,
     /// The body is longer than the layer buffers.
@@ -86,6 +89,9 @@ impl fmt::Display for Error {
             }
             ErrorKind::NoRegion => {
                 "no region is known: set it on the layer's builder, or AWS_REGION, or `region` in the profile"
+            }
+            ErrorKind::AnyRegion => {
+                "the host of the request stands for every region, which takes SigV4a: enable the feature `sigv4a`"
             }
             ErrorKind::Body => "the body of the request failed while it was read to be hashed",
             ErrorKind::BodyTooLarge => {

@@ -1,6 +1,9 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
-use super::{OtherAuthorization, Payload, SigV4Layer, config::Config};
+use super::{
+    OtherAuthorization, Payload, SigV4Layer,
+    config::{Config, Region},
+};
 use crate::{
     CredentialsCache, Environment,
     sign::{HeaderSelection, Profile},
@@ -40,7 +43,19 @@ impl SigV4LayerBuilder {
     /// of the profile.
     #[must_use]
     pub fn region(mut self, region: impl Into<Cow<'static, str>>) -> Self {
-        self.0.region = Some(region.into());
+        self.0.region = Some(Region::one(region.into()));
+        self
+    }
+
+    /// Signs with SigV4a for this set of regions: one, several that are separated by commas, or `*`. It takes the place of
+    /// [`region`](Self::region).
+    ///
+    /// Where neither is set, the hosts of S3's multi-region access points are signed for `*`.
+    #[cfg(feature = "sigv4a")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sigv4a")))]
+    #[must_use]
+    pub fn region_set(mut self, region_set: impl Into<Cow<'static, str>>) -> Self {
+        self.0.region = Some(Region::set(region_set.into()));
         self
     }
 

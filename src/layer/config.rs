@@ -6,7 +6,7 @@ use super::{Payload, SigningOverrides};
 use crate::{
     CredentialsCache, Environment, Error, ErrorKind,
     sign::{
-        DATE, HeaderSelection, KeyCache, Profile, TOKENS,
+        Algorithm, DATE, HeaderSelection, KeyCache, Profile, TOKENS,
         infer::{self, Inferred, InferredRegion},
         is_presigned,
     },
@@ -30,13 +30,43 @@ pub enum OtherAuthorization {
     Refuse,
 }
 
+/// Where a signature holds: in one region or, with SigV4a, in each of a set.
+#[derive(Debug, Clone)]
+pub(super) struct Region {
+    names: Cow<'static, str>,
+    algorithm: Algorithm,
+}
+
+impl Region {
+    pub(super) fn one(name: Cow<'static, str>) -> Self {
+        Self { names: name, algorithm: Algorithm::Hmac }
+    }
+
+    #[cfg(feature = "sigv4a")]
+    pub(super) fn set(names: Cow<'static, str>) -> Self {
+        Self { names, algorithm: Algorithm::Ecdsa }
+    }
+
+    /// Every region, where that can be signed.
+    fn any() -> Result<Self, Error> {
+        #[cfg(feature = "sigv4a")]
+        return Ok(Self::set("*".into()));
+        #[cfg(not(feature = "sigv4a"))]
+        Err(Error::new(ErrorKind::AnyRegion))
+    }
+
+    fn borrowed(&self) -> (Cow<'_, str>, Algorithm) {
+        (Cow::Borrowed(&self.names), self.algorithm)
+    }
+}
+
 type HostPredicate = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
 /// What is fixed for all requests of a layer.
 pub(super) struct Config {
     pub(super) credentials: CredentialsCache,
     pub(super) service: Option<Cow<'static, str>>,
-    pub(super) region: Option<Cow<'static, str>>,
+    pub(super) region: Option<Region>,
     pub(super) profile: Option<Profile>,
     pub(super) headers: HeaderSelection,
     pub(super) payload: Option<Payload>,
@@ -64,7 +94,9 @@ pub(super) enum Treatment {
 /// The service and region that a request is signed for, and the service's habits.
 pub(super) struct Scope<'a> {
     pub(super) service: Cow<'a, str>,
+    /// The region, or the set of regions where the algorithm takes one.
     pub(super) region: Cow<'a, str>,
+    pub(super) algorithm: Algorithm,
     pub(super) profile: Profile,
 }
 
@@ -127,36 +159,42 @@ impl Config {
         overrides: Option<&'a SigningOverrides>,
     ) -> Result<Scope<'a>, Error> {
         let overridden_service = overrides.and_then(|overrides| overrides.service.as_deref());
-        let region = overrides.and_then(|overrides| overrides.region.as_deref()).or(self.region.as_deref());
+        let region = overrides.and_then(|overrides| overrides.region.as_ref()).or(self.region.as_ref());
         let service = overridden_service.or(self.service.as_deref());
-        let (service, region) = match (service, region) {
-            (Some(service), Some(region)) => (service.into(), region.into()),
+        let (service, (region, algorithm)) = match (service, region) {
+            (Some(service), Some(region)) => (service.into(), region.borrowed()),
             (service, region) => self.inferred_scope(parts, service, region)?,
         };
         // A profile that was set is of the service that was set beside it.
         let profile = self.profile.filter(|_| overridden_service.is_none());
-        Ok(Scope { profile: profile.unwrap_or_else(|| Profile::for_service(&service)), service, region })
+        Ok(Scope { profile: profile.unwrap_or_else(|| Profile::for_service(&service)), service, region, algorithm })
     }
 
     fn inferred_scope<'a>(
         &'a self,
         parts: &Parts,
         service: Option<&'a str>,
-        region: Option<&'a str>,
-    ) -> Result<(Cow<'a, str>, Cow<'a, str>), Error> {
+        region: Option<&'a Region>,
+    ) -> Result<(Cow<'a, str>, (Cow<'a, str>, Algorithm)), Error> {
         let host = signed_host(parts).or(self.host.as_deref());
         let inferred = host.and_then(|host| infer::infer(host, parts.uri.path())).map(Inferred::into_owned);
         let (inferred_service, inferred_region) = match inferred {
-            Some(Inferred { service, region: InferredRegion::One(region) }) => (Some(service), Some(region)),
-            Some(Inferred { service, .. }) => (Some(service), None),
-            None => (None, None),
+            Some(Inferred { service, region }) => (Some(service), region),
+            None => (None, InferredRegion::Unsaid),
         };
         let service = service.map(Into::into).or(inferred_service).ok_or(Error::new(ErrorKind::NoService))?;
-        let region = region
-            .map(Into::into)
-            .or(inferred_region)
-            .or_else(|| self.environment_region().map(Into::into))
-            .ok_or(Error::new(ErrorKind::NoRegion))?;
+        let one = |name| (name, Algorithm::Hmac);
+        let region = match (region, inferred_region) {
+            (Some(region), _) => region.borrowed(),
+            (None, InferredRegion::One(region)) => one(region),
+            (None, InferredRegion::Any) => {
+                let Region { names, algorithm } = Region::any()?;
+                (names, algorithm)
+            }
+            (None, InferredRegion::Unsaid) => {
+                one(self.environment_region().ok_or(Error::new(ErrorKind::NoRegion))?.into())
+            }
+        };
         Ok((service, region))
     }
 

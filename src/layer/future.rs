@@ -88,6 +88,7 @@ impl<S> Job<S> {
         let settings = Settings {
             service: &scope.service,
             region: &scope.region,
+            algorithm: scope.algorithm,
             profile: &scope.profile,
             headers: &config.headers,
             host: config.host.as_deref(),

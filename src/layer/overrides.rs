@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use super::Payload;
+use super::{Payload, config::Region};
 use crate::CredentialsCache;
 
 /// What one request asks of the layer, in its extensions.
@@ -17,7 +17,7 @@ use crate::CredentialsCache;
 #[derive(Debug, Clone, Default)]
 pub struct SigningOverrides {
     pub(super) service: Option<Cow<'static, str>>,
-    pub(super) region: Option<Cow<'static, str>>,
+    pub(super) region: Option<Region>,
     pub(super) payload: Option<Payload>,
     pub(super) credentials: Option<CredentialsCache>,
     pub(super) skip: bool,
@@ -44,7 +44,16 @@ impl SigningOverrides {
     /// Signs for this region.
     #[must_use]
     pub fn region(mut self, region: impl Into<Cow<'static, str>>) -> Self {
-        self.region = Some(region.into());
+        self.region = Some(Region::one(region.into()));
+        self
+    }
+
+    /// Signs with SigV4a for this set of regions: one, several that are separated by commas, or `*`.
+    #[cfg(feature = "sigv4a")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sigv4a")))]
+    #[must_use]
+    pub fn region_set(mut self, region_set: impl Into<Cow<'static, str>>) -> Self {
+        self.region = Some(Region::set(region_set.into()));
         self
     }
 
