@@ -68,7 +68,7 @@ impl<'a> Draft<'a> {
     }
 
     /// The same, and the key is handed out that made the signature.
-    fn sign_with_key(
+    pub(super) fn sign_with_key(
         &self,
         parts: &mut Parts,
         credentials: &Credentials,

@@ -46,6 +46,12 @@ pub enum SignError {
     /// The request has no room for the signature's headers.
     #[error("the request has too many headers to add the signature's")]
     TooManyHeaders(#[from] MaxSizeReached),
+    /// Chunks are at least 8 KiB, but for the last.
+    #[error("a chunk of {0} bytes is too small: give it 8192 or more")]
+    ChunkSize(usize),
+    /// A body in chunks would be longer than 2^64 bytes.
+    #[error("a body of {0} bytes is too long to be sent in chunks")]
+    BodyLength(u64),
     /// Presigned URLs live from one second to seven days.
     #[error("a presigned URL lives from 1 to 604800 seconds, not {0:?}")]
     Expiry(std::time::Duration),

@@ -26,6 +26,7 @@
 //! ```
 
 mod canonical;
+mod chunked;
 mod date;
 mod draft;
 mod encode;

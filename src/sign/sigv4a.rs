@@ -47,6 +47,13 @@ impl EcdsaKey {
 }
 
 #[cfg(test)]
+impl EcdsaKey {
+    pub(super) fn verifying_key(&self) -> &p256::ecdsa::VerifyingKey {
+        self.0.verifying_key()
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -57,8 +64,8 @@ mod tests {
     /// The key that aws-c-auth and the Go SDK test their derivation with.
     #[test]
     fn the_published_key() {
-        let EcdsaKey(key) = key("AKISORANDOMAASORANDOM", "q+jcrXGc+0zWN6uzclKVhvMmUsIfRPa4rlRandom");
-        assert_eq!(hex::encode(key.to_bytes()), "7fd3bd010c0d9c292141c2b77bfbde1042c92e6836fff749d1269ec890fca1bd");
+        let key = key("AKISORANDOMAASORANDOM", "q+jcrXGc+0zWN6uzclKVhvMmUsIfRPa4rlRandom");
+        assert_eq!(hex::encode(key.0.to_bytes()), "7fd3bd010c0d9c292141c2b77bfbde1042c92e6836fff749d1269ec890fca1bd");
         let public = key.verifying_key().to_sec1_point(false);
         assert_eq!(
             hex::encode(public.as_bytes()),
