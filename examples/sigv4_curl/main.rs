@@ -7,6 +7,8 @@ mod args;
 mod body;
 mod credentials;
 mod explain;
+#[path = "../support/line.rs"]
+mod line;
 mod lines;
 mod problem;
 mod response;
