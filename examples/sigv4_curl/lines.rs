@@ -63,7 +63,7 @@ fn explained(line: &str) -> Result<Value, Problem> {
     if let Some(name) = line.0.keys().next() {
         return Err(Problem::usage(format!("there is no setting {name:?}")));
     }
-    Ok(explain::json(&settings.sign(&PayloadHash::of(&body), &credentials)?))
+    Ok(explain::json(&settings.sign(PayloadHash::of(&body), &credentials)?))
 }
 
 /// The members that were not taken yet; `null` is the same as absent.

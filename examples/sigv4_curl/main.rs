@@ -46,7 +46,7 @@ async fn run(args: args::Args) -> Result<ExitCode, Problem> {
     let settings = args.settings(&body)?;
     let (_, region) = settings.scope()?;
     let credentials = credentials::load(args.profile.as_deref(), args.role_arn.as_deref(), region).await?;
-    let signed = settings.sign(&body.hash().await?, &credentials)?;
+    let signed = settings.sign(body.hash().await?, &credentials)?;
     if args.explain {
         print(&format!("{}\n", explain::json(&signed)))?;
     }

@@ -47,11 +47,11 @@ pub(crate) struct Signed {
 
 impl Settings {
     /// Signs the request for a body of this hash.
-    pub(crate) fn sign(&self, body: &PayloadHash, credentials: &Credentials) -> Result<Signed, Problem> {
+    pub(crate) fn sign(&self, body: PayloadHash, credentials: &Credentials) -> Result<Signed, Problem> {
         let mut parts = self.parts()?;
         let (service, region) = self.scope()?;
         let profile = self.profile(&service);
-        let payload = self.payload(&parts, body, &profile)?;
+        let payload = self.payload(&parts, body, profile)?;
         let selection = match self.selection {
             Selection::Default => HeaderSelection::stable(),
             Selection::All => HeaderSelection::all(),
@@ -131,7 +131,7 @@ impl Settings {
     }
 
     /// What is said of the body: a hash that the request already carries counts, unless another mode is asked for.
-    fn payload(&self, parts: &Parts, body: &PayloadHash, profile: &Profile) -> Result<PayloadHash, Problem> {
+    fn payload(&self, parts: &Parts, body: PayloadHash, profile: Profile) -> Result<PayloadHash, Problem> {
         let carried = parts.headers.get(CONTENT_SHA256);
         match (self.payload, carried) {
             (Some(Payload::Unsigned), _) => Ok(PayloadHash::UNSIGNED),
@@ -145,7 +145,7 @@ impl Settings {
             (None, None) if self.presign.is_some() && profile.presigned_payload() == PayloadHash::UNSIGNED => {
                 Ok(PayloadHash::UNSIGNED)
             }
-            (Some(Payload::Signed), _) | (Some(Payload::Precomputed) | None, None) => Ok(*body),
+            (Some(Payload::Signed), _) | (Some(Payload::Precomputed) | None, None) => Ok(body),
         }
     }
 }
