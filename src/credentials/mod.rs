@@ -2,6 +2,8 @@
 
 mod env;
 mod error;
+#[cfg(feature = "providers")]
+pub(crate) mod profile;
 
 pub use aws_credential_types::{
     Credentials,

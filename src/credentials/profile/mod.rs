@@ -1,0 +1,12 @@
+//! Profiles: the shared configuration files, and the credentials that a profile leads to.
+
+mod chain;
+mod config;
+mod location;
+mod parse;
+mod set;
+mod sso;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use config::SharedConfig;
