@@ -2,6 +2,8 @@
 
 mod env;
 mod error;
+#[cfg(feature = "providers")]
+mod http;
 
 pub use aws_credential_types::{
     Credentials,
@@ -10,3 +12,6 @@ pub use aws_credential_types::{
 
 pub use env::EnvProvider;
 pub use error::ProviderFailure;
+#[cfg(feature = "providers")]
+#[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
+pub use http::HttpClient;
