@@ -3,6 +3,10 @@
 mod env;
 mod error;
 #[cfg(feature = "providers")]
+mod http;
+#[cfg(feature = "providers")]
+mod process;
+#[cfg(feature = "providers")]
 pub(crate) mod profile;
 
 pub use aws_credential_types::{
@@ -12,3 +16,9 @@ pub use aws_credential_types::{
 
 pub use env::EnvProvider;
 pub use error::ProviderFailure;
+#[cfg(feature = "providers")]
+#[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
+pub use http::HttpClient;
+#[cfg(feature = "providers")]
+#[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
+pub use process::ProcessProvider;
