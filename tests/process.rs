@@ -3,9 +3,7 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use tower_sigv4::credentials::{
-    Credentials, CredentialsError, ProcessProvider, ProvideCredentials, ProviderFailure,
-};
+use tower_sigv4::credentials::{Credentials, CredentialsError, ProcessProvider, ProvideCredentials, ProviderFailure};
 
 async fn load(command: &str) -> Result<Credentials, CredentialsError> {
     ProcessProvider::new(command).provide_credentials().await
@@ -61,7 +59,7 @@ async fn answers_that_are_none_are_named_without_their_text() {
     let cases = [
         ("echo hunter2", "other than JSON"),
         ("echo '\"hunter2\"'", "not an object"),
-        (r#"echo '{"Version": 1, "AccessKeyId": "AKID", "SecretAccessKey": "hunter2""#, "other than JSON"),
+        (r#"echo '{"Version": 1, "AccessKeyId": "AKID", "SecretAccessKey": "hunter2"'"#, "other than JSON"),
         (r#"echo '{"Version": 1, "SecretAccessKey": "hunter2"}'"#, "without AccessKeyId"),
         (r#"echo '{"Version": 1, "AccessKeyId": "hunter2"}'"#, "without SecretAccessKey"),
         (r#"echo '{"Version": 1, "AccessKeyId": "", "SecretAccessKey": "hunter2"}'"#, "AccessKeyId is not a text"),
@@ -69,16 +67,12 @@ async fn answers_that_are_none_are_named_without_their_text() {
         (r#"echo '{"Version": 2, "AccessKeyId": "a", "SecretAccessKey": "hunter2"}'"#, "not the number 1"),
         (r#"echo '{"Version": "1", "AccessKeyId": "a", "SecretAccessKey": "hunter2"}'"#, "not the number 1"),
         (r#"echo '{"AccessKeyId": "a", "SecretAccessKey": "hunter2"}'"#, "not the number 1"),
-        (
-            r#"echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "hunter2"}'"#,
-            "not a date",
-        ),
+        (r#"echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "hunter2"}'"#, "not a date"),
         ("head -c 70000 /dev/zero; echo hunter2", "more than 65536 bytes"),
         ("true", "other than JSON"),
     ];
     for (command, expected) in cases {
-        let command = if command.ends_with('"') { format!("{command}'") } else { command.to_owned() };
-        let (class, text) = refusal(&command).await;
+        let (class, text) = refusal(command).await;
         assert_eq!(class, "unhandled", "{command}");
         assert!(text.contains(expected), "{command}: {text}");
         assert!(!text.contains("hunter2"), "{text}");
@@ -136,7 +130,8 @@ fn the_command_stays_out_of_the_debug_output() {
 
 /// Waits until the process whose id stands in this file has ended; the test's own time limit bounds it.
 async fn gone(pid: &std::path::Path) {
-    let pid = std::fs::read_to_string(pid).unwrap();
+    // On a busy machine its time may be over before it has written its id.
+    let Ok(pid) = std::fs::read_to_string(pid) else { return };
     let status = format!("/proc/{}/stat", pid.trim());
     let ended = || match std::fs::read_to_string(&status) {
         // A zombie has been killed, and waits to be read off.

@@ -8,6 +8,10 @@ mod http;
 mod process;
 #[cfg(feature = "providers")]
 pub(crate) mod profile;
+#[cfg(feature = "providers")]
+mod sts;
+#[cfg(all(test, feature = "providers"))]
+mod testing;
 
 pub use aws_credential_types::{
     Credentials,

@@ -86,7 +86,7 @@ impl ProcessProvider {
     }
 
     async fn run(&self) -> Result<Vec<u8>, CredentialsError> {
-        let broken = |message: &str, error| failure(message).caused_by::<std::io::Error>(error).provider_error();
+        let broken = |message: &str, error: std::io::Error| failure(message).caused_by(error).provider_error();
         let mut child = shell(&self.command)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

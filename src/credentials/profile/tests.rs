@@ -1,6 +1,6 @@
 //! The rules of chains, and the cases that AWS's SDKs share for parsing, places and chains.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -12,9 +12,10 @@ use super::{
     set::{Kind, ProfileSet, Section},
     sso::{SignIn, SsoProblem},
 };
-use crate::Environment;
-
-const NO_VECTORS: &str = "SIGV4_VECTORS names the folder with the cases";
+use crate::{
+    Environment,
+    credentials::testing::{each, equal, vectors},
+};
 
 fn config(text: &str, profile: &str) -> SharedConfig {
     let environment = Environment::fixed([("AWS_CONFIG_FILE", "/config")]).with_file("/config", text);
@@ -166,29 +167,6 @@ fn nothing_secret_stands_in_the_debug_output() {
     assert!(!format!("{config:?} {:?}", resolve(&config).unwrap()).contains("hunter2"));
 }
 
-/// The cases of a file under the folder with the vectors.
-fn vectors(file: &str) -> Value {
-    let folder = Environment::process().var("SIGV4_VECTORS").unwrap().expect(NO_VECTORS);
-    let path = Path::new(&folder).join("credentials/profile").join(file);
-    serde_json::from_slice(&Environment::process().read(&path).unwrap()).unwrap()
-}
-
-/// Runs each case and names those that fail.
-fn each(cases: &Value, name: &str, mut run: impl FnMut(&Value) -> Result<(), String>) {
-    let cases = cases.as_array().unwrap();
-    assert!(!cases.is_empty());
-    let failures: Vec<_> = cases
-        .iter()
-        .filter_map(|case| {
-            let outcome = run(case);
-            println!("{} {}", if outcome.is_ok() { "ok  " } else { "FAIL" }, case[name].as_str().unwrap());
-            outcome.err().map(|why| format!("{}: {why}", case[name]))
-        })
-        .collect();
-    println!("{} cases", cases.len());
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
-}
-
 fn sections(value: &Value) -> BTreeMap<String, Section> {
     let properties = |value: &Value| {
         let pairs = value.as_object().unwrap().iter();
@@ -197,14 +175,10 @@ fn sections(value: &Value) -> BTreeMap<String, Section> {
     value.as_object().into_iter().flatten().map(|(name, value)| (name.clone(), properties(value))).collect()
 }
 
-fn equal<T: PartialEq + std::fmt::Debug>(ours: &T, theirs: &T) -> Result<(), String> {
-    if ours == theirs { Ok(()) } else { Err(format!("{ours:?} is not {theirs:?}")) }
-}
-
 #[test]
 #[ignore = "wants SIGV4_VECTORS, the folder with the cases"]
 fn every_parser_case_of_the_vectors() {
-    each(&vectors("profile-parser-tests.json")["tests"], "name", |case| {
+    each(&vectors("profile/profile-parser-tests.json")["tests"], "name", |case| {
         let mut set = ProfileSet::default();
         let mut read = Ok(());
         for (file, kind) in [("configFile", Kind::Config), ("credentialsFile", Kind::Credentials)] {
@@ -233,7 +207,7 @@ fn every_parser_case_of_the_vectors() {
 #[test]
 #[ignore = "wants SIGV4_VECTORS, the folder with the cases"]
 fn every_location_case_of_the_vectors() {
-    each(&vectors("file-location-tests.json")["tests"], "name", |case| {
+    each(&vectors("profile/file-location-tests.json")["tests"], "name", |case| {
         let variables = case["environment"].as_object().unwrap().iter();
         let environment = Environment::fixed(variables.map(|(name, value)| (name, value.as_str().unwrap())));
         let platform = if case["platform"] == "windows" { Platform::Windows } else { Platform::Unix };
@@ -251,7 +225,7 @@ fn every_location_case_of_the_vectors() {
 #[test]
 #[ignore = "wants SIGV4_VECTORS, the folder with the cases"]
 fn every_chain_case_of_the_vectors() {
-    each(&vectors("assume-role-chain-tests.json"), "docs", |case| {
+    each(&vectors("profile/assume-role-chain-tests.json"), "docs", |case| {
         let mut config = config("", case["input"]["selected_profile"].as_str().unwrap());
         config.set.profiles = sections(&case["input"]["profiles"]);
         config.set.sso_sessions = sections(&case["input"]["sso_sessions"]);

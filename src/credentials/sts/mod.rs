@@ -1,0 +1,4 @@
+//! STS: roles that are assumed with other credentials or with a web identity token.
+
+mod endpoint;
+mod partition;
