@@ -6,5 +6,5 @@ pub mod credentials;
 mod environment;
 pub mod sign;
 
-pub use credentials::EnvProvider;
+pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};

@@ -1,5 +1,6 @@
 //! Who signs: providers of credentials, and the cache in front of them.
 
+pub mod cache;
 mod env;
 mod error;
 #[cfg(feature = "providers")]
@@ -18,6 +19,9 @@ pub use aws_credential_types::{
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
 
+pub use cache::{
+    CachedProvider, CredentialsCache, CredentialsCacheBuilder, LoadError, LoadErrorKind, Lookup, ServeExpired,
+};
 pub use env::EnvProvider;
 pub use error::ProviderFailure;
 #[cfg(feature = "providers")]
