@@ -8,6 +8,8 @@ pub mod sign;
 
 #[cfg(feature = "providers")]
 #[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
-pub use credentials::{ContainerProvider, ImdsProvider};
+pub use credentials::{
+    AssumeRoleProvider, ContainerProvider, ImdsProvider, ProcessProvider, ProfileProvider, WebIdentityProvider,
+};
 pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};

@@ -39,4 +39,6 @@ pub use {
     http::HttpClient,
     imds::{EndpointMode, ImdsProvider, ImdsProviderBuilder, UnknownEndpointMode},
     process::ProcessProvider,
+    profile::{ProfileProvider, ProfileProviderBuilder},
+    sts::{AssumeRoleProvider, AssumeRoleProviderBuilder, WebIdentityProvider, WebIdentityProviderBuilder},
 };

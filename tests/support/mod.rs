@@ -45,7 +45,7 @@ pub fn reason(error: &CredentialsError) -> String {
 /// Everything that an error and its sources print, in either way: what must not leak must not be in it.
 pub fn all_words(error: &(dyn Error + 'static)) -> String {
     let mut words = format!("{error:?}");
-    for error in std::iter::successors(Some(error), |error| error.source()) {
+    for error in std::iter::successors(Some(error), |&error| error.source()) {
         write!(words, "\n{error}").unwrap();
     }
     words

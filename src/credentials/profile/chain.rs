@@ -72,13 +72,6 @@ pub(super) enum ChainError {
     Sso { profile: String, problem: SsoProblem },
 }
 
-impl ChainError {
-    /// Whether the files say nothing here, so that another provider may be asked.
-    pub(super) fn is_not_loaded(&self) -> bool {
-        matches!(self, Self::NoProfiles | Self::Nothing(_))
-    }
-}
-
 /// Follows the active profile to its base.
 ///
 /// See [Assume role credentials](https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html).

@@ -9,7 +9,7 @@ const MAX_DEPTH: usize = 16;
 
 /// Why an answer is of no use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Unreadable {
+pub(crate) enum Unreadable {
     #[error("the answer is not whole XML")]
     NotXml,
     #[error("the answer has no {0}")]
