@@ -4,6 +4,8 @@
 pub mod clock;
 pub mod credentials;
 mod environment;
+mod error;
+pub mod layer;
 pub mod sign;
 
 #[cfg(feature = "providers")]
@@ -13,3 +15,7 @@ pub use credentials::{
 };
 pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};
+pub use error::{Error, ErrorKind};
+pub use layer::{
+    OtherAuthorization, Payload, ResponseFuture, SigV4, SigV4Layer, SigV4LayerBuilder, SignedBody, SigningOverrides,
+};

@@ -16,7 +16,7 @@ pub enum SignError {
     /// The service or region cannot stand in a credential scope.
     #[error("{what} {value:?} cannot stand in a credential scope: use letters, digits, '-', '_' and '.'")]
     Scope {
-        /// `service` or `region`
+        /// `service`, `region` or `region set`
         what: &'static str,
         /// What was given.
         value: String,
@@ -24,6 +24,11 @@ pub enum SignError {
     /// The access key id cannot stand in a header or credential scope.
     #[error("the access key id is empty or holds characters that cannot stand in a header: check where it comes from")]
     AccessKeyId,
+    /// None of the keys that SigV4a can derive from these credentials is one: a chance of 1 in 2^8000.
+    #[cfg(feature = "sigv4a")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sigv4a")))]
+    #[error("no SigV4a key can be derived from the credentials: use others")]
+    KeyDerivation,
     /// The session token cannot stand in a header.
     #[error("the session token holds characters that cannot stand in a header: check where it comes from")]
     SessionToken,
@@ -41,6 +46,12 @@ pub enum SignError {
     /// The request has no room for the signature's headers.
     #[error("the request has too many headers to add the signature's")]
     TooManyHeaders(#[from] MaxSizeReached),
+    /// Chunks are at least 8 KiB, but for the last.
+    #[error("a chunk of {0} bytes is too small: give it 8192 or more")]
+    ChunkSize(usize),
+    /// A body in chunks would be longer than 2^64 bytes.
+    #[error("a body of {0} bytes is too long to be sent in chunks")]
+    BodyLength(u64),
     /// Presigned URLs live from one second to seven days.
     #[error("a presigned URL lives from 1 to 604800 seconds, not {0:?}")]
     Expiry(std::time::Duration),

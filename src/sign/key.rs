@@ -11,7 +11,12 @@ use hmac::{Hmac, KeyInit, Mac};
 use http::HeaderValue;
 use sha2::Sha256;
 
-use super::{SignError, date::AmzDate};
+#[cfg(feature = "sigv4a")]
+use super::sigv4a::EcdsaKey;
+use super::{
+    SignError, Signature,
+    string_to_sign::{Algorithm, CredentialScope},
+};
 
 /// How many keys one generation of the cache holds; there are two.
 const GENERATION: usize = 1024;
@@ -21,7 +26,7 @@ const GENERATION: usize = 1024;
 pub(crate) struct HmacKey(Hmac<Sha256>);
 
 impl HmacKey {
-    fn new(key: &[u8]) -> Self {
+    pub(super) fn new(key: &[u8]) -> Self {
         // `new` takes 64 bytes, and `new_from_slice` takes any number without ever failing.
         Self(Hmac::new_from_slice(key).unwrap_or_else(|_| Hmac::new(&[0; 64].into())))
     }
@@ -33,10 +38,24 @@ impl HmacKey {
         }
         mac.finalize().into_bytes().into()
     }
+}
 
-    /// The same, for a message that is written piece by piece.
-    pub(crate) fn start(&self) -> Hmac<Sha256> {
-        self.0.clone()
+/// What signs.
+#[derive(Clone)]
+pub(crate) enum SigningKey {
+    Hmac(HmacKey),
+    #[cfg(feature = "sigv4a")]
+    Ecdsa(EcdsaKey),
+}
+
+impl SigningKey {
+    /// Signs a message that is given in parts.
+    pub(super) fn sign(&self, parts: &[&[u8]]) -> Signature {
+        match self {
+            Self::Hmac(key) => Signature::new(key.sign(parts)),
+            #[cfg(feature = "sigv4a")]
+            Self::Ecdsa(key) => key.sign(parts),
+        }
     }
 }
 
@@ -54,13 +73,14 @@ fn derive(secret: &str, day: [u8; 8], region: &str, service: &str) -> HmacKey {
 /// What signing with these credentials needs, made once a day for each region and service.
 #[derive(Clone)]
 pub(crate) struct Prepared {
-    pub(crate) key: HmacKey,
+    pub(super) key: SigningKey,
     /// The session token as the header that goes out.
     pub(crate) token: Option<HeaderValue>,
 }
 
 struct Entry {
     credentials: Credentials,
+    algorithm: Algorithm,
     day: [u8; 8],
     region: Box<str>,
     service: Box<str>,
@@ -68,9 +88,14 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(credentials: &Credentials, date: AmzDate, region: &str, service: &str) -> Result<Self, SignError> {
-        check_scope("service", service)?;
-        check_scope("region", region)?;
+    fn new(credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Self, SignError> {
+        let &CredentialScope { algorithm, region, service, .. } = scope;
+        check_scope("service", service, "")?;
+        match algorithm {
+            Algorithm::Hmac => check_scope("region", region, "")?,
+            #[cfg(feature = "sigv4a")]
+            Algorithm::Ecdsa => check_scope("region set", region, "*,")?,
+        }
         let key_id = credentials.access_key_id();
         if key_id.is_empty() || !key_id.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/' && byte != b',') {
             return Err(SignError::AccessKeyId);
@@ -81,28 +106,40 @@ impl Entry {
             token.set_sensitive(true);
             token
         });
-        let key = derive(credentials.secret_access_key(), date.day(), region, service);
+        let key = match algorithm {
+            Algorithm::Hmac => {
+                SigningKey::Hmac(derive(credentials.secret_access_key(), scope.date.day(), region, service))
+            }
+            #[cfg(feature = "sigv4a")]
+            Algorithm::Ecdsa => SigningKey::Ecdsa(EcdsaKey::derive(credentials)?),
+        };
         Ok(Self {
             credentials: credentials.clone(),
-            day: date.day(),
+            algorithm,
+            day: scope.date.day(),
             region: region.into(),
             service: service.into(),
             prepared: Prepared { key, token },
         })
     }
 
-    fn is_for(&self, credentials: &Credentials, date: AmzDate, region: &str, service: &str) -> bool {
-        self.day == date.day()
-            && *self.region == *region
-            && *self.service == *service
+    fn is_for(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> bool {
+        // A key of one region is one day's key, a pair holds as long as its credentials do.
+        (self.day == scope.date.day() || !scope.algorithm.is_regional())
+            && self.algorithm == scope.algorithm
+            && *self.region == *scope.region
+            && *self.service == *scope.service
             && self.credentials.access_key_id() == credentials.access_key_id()
             && self.credentials.secret_access_key() == credentials.secret_access_key()
             && self.credentials.session_token() == credentials.session_token()
     }
 }
 
-fn check_scope(what: &'static str, value: &str) -> Result<(), SignError> {
-    let fits = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*');
+/// Whether a name holds letters, digits and the few other characters that names have, or these.
+fn check_scope(what: &'static str, value: &str, others: &str) -> Result<(), SignError> {
+    let fits = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'*') || others.as_bytes().contains(&byte)
+    };
     if value.is_empty() || !value.bytes().all(fits) {
         return Err(SignError::Scope { what, value: value.chars().take(80).collect() });
     }
@@ -129,15 +166,9 @@ impl KeyCache {
         Self { hasher: RandomState::new(), generations: RwLock::default() }
     }
 
-    pub(crate) fn get(
-        &self,
-        credentials: &Credentials,
-        date: AmzDate,
-        region: &str,
-        service: &str,
-    ) -> Result<Prepared, SignError> {
-        let slot = self.hasher.hash_one((credentials.access_key_id(), region, service));
-        let fits = |entry: &&Entry| entry.is_for(credentials, date, region, service);
+    pub(super) fn get(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Prepared, SignError> {
+        let slot = self.slot(credentials.access_key_id(), scope);
+        let fits = |entry: &&Entry| entry.is_for(credentials, scope);
         // A panic while the lock is held leaves whole entries behind, so a poisoned lock is as good as any.
         let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = generations.young.get(&slot).filter(fits) {
@@ -148,7 +179,7 @@ impl KeyCache {
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         let entry = match generations.old.remove(&slot).filter(|entry| fits(&entry)) {
             Some(entry) => entry,
-            None => Entry::new(credentials, date, region, service)?,
+            None => Entry::new(credentials, scope)?,
         };
         let prepared = entry.prepared.clone();
         if generations.young.len() >= GENERATION {
@@ -156,6 +187,10 @@ impl KeyCache {
         }
         generations.young.insert(slot, entry);
         Ok(prepared)
+    }
+
+    fn slot(&self, access_key_id: &str, scope: &CredentialScope<'_>) -> u64 {
+        self.hasher.hash_one((access_key_id, scope.algorithm, scope.region, scope.service))
     }
 }
 
@@ -169,14 +204,15 @@ impl fmt::Debug for KeyCache {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::*;
+    use super::{super::date::AmzDate, *};
 
     fn credentials(secret: &str) -> Credentials {
         Credentials::new("AKIDEXAMPLE", secret, None, None, "test")
     }
 
-    fn date(day: u64) -> AmzDate {
-        AmzDate::new(UNIX_EPOCH + Duration::from_secs(day * 86_400)).unwrap()
+    fn scope<'a>(day: u64, region: &'a str, service: &'a str) -> CredentialScope<'a> {
+        let date = AmzDate::new(UNIX_EPOCH + Duration::from_secs(day * 86_400)).unwrap();
+        CredentialScope { algorithm: Algorithm::Hmac, date, region, service }
     }
 
     fn from_hex(text: &str) -> [u8; 32] {
@@ -201,7 +237,7 @@ mod tests {
     fn a_key_is_taken_anew_when_anything_changes() {
         let cache = KeyCache::new();
         let signed = |credentials: &Credentials, day, region, service| {
-            cache.get(credentials, date(day), region, service).unwrap().key.sign(&[b"x"])
+            cache.get(credentials, &scope(day, region, service)).unwrap().key.sign(&[b"x"])
         };
         let first = signed(&credentials("one"), 1, "r", "s");
         assert_eq!(signed(&credentials("one"), 1, "r", "s"), first);
@@ -216,12 +252,27 @@ mod tests {
         assert_eq!(signed(&credentials("one"), 1, "r", "s"), first);
     }
 
+    #[cfg(feature = "sigv4a")]
+    #[test]
+    fn a_pair_of_keys_is_kept_beside_a_key_and_beyond_a_day() {
+        let cache = KeyCache::new();
+        let set = |day| CredentialScope { algorithm: Algorithm::Ecdsa, ..scope(day, "r", "s") };
+        let credentials = credentials("one");
+        let key = cache.get(&credentials, &scope(1, "r", "s")).unwrap().key;
+        let pair = cache.get(&credentials, &set(1)).unwrap().key;
+        assert!(matches!(key, SigningKey::Hmac(_)) && matches!(pair, SigningKey::Ecdsa(_)));
+        cache.get(&credentials, &set(2)).unwrap();
+        let generations = cache.generations.read().unwrap();
+        assert_eq!(generations.young.len(), 2);
+        assert_eq!(generations.young[&cache.slot("AKIDEXAMPLE", &set(2))].day, *b"19700102", "that of the first day");
+    }
+
     #[test]
     fn a_new_token_is_noticed() {
         let cache = KeyCache::new();
         for token in [Some("one"), Some("two"), None] {
             let credentials = Credentials::new("AKID", "secret", token.map(Into::into), None, "test");
-            let prepared = cache.get(&credentials, date(1), "r", "s").unwrap();
+            let prepared = cache.get(&credentials, &scope(1, "r", "s")).unwrap();
             assert_eq!(prepared.token.as_ref().map(|token| token.to_str().unwrap()), token);
             assert!(prepared.token.is_none_or(|token| token.is_sensitive()));
         }
@@ -231,15 +282,15 @@ mod tests {
     fn a_flood_is_bounded_and_leaves_what_is_in_use() {
         let cache = KeyCache::new();
         let mine = credentials("mine");
-        cache.get(&mine, date(1), "mine", "s").unwrap();
+        cache.get(&mine, &scope(1, "mine", "s")).unwrap();
         for flood in 0..20 * GENERATION {
-            cache.get(&mine, date(1), &format!("r{flood}"), "s").unwrap();
+            cache.get(&mine, &scope(1, &format!("r{flood}"), "s")).unwrap();
             if flood % 100 == 0 {
-                let slot = cache.hasher.hash_one(("AKIDEXAMPLE", "mine", "s"));
+                let slot = cache.slot("AKIDEXAMPLE", &scope(1, "mine", "s"));
                 let generations = cache.generations.read().unwrap();
                 assert!(generations.young.contains_key(&slot) || generations.old.contains_key(&slot));
                 drop(generations);
-                cache.get(&mine, date(1), "mine", "s").unwrap();
+                cache.get(&mine, &scope(1, "mine", "s")).unwrap();
             }
         }
         let generations = cache.generations.read().unwrap();
@@ -252,16 +303,16 @@ mod tests {
         for (region, service, named) in
             [("", "s", "region"), ("r", "", "service"), ("r\n", "s", "region"), ("r", "a/b", "service")]
         {
-            let error = cache.get(&credentials("x"), date(1), region, service).err().unwrap();
+            let error = cache.get(&credentials("x"), &scope(1, region, service)).err().unwrap();
             assert!(matches!(&error, SignError::Scope { what, .. } if *what == named), "{error}");
         }
         for key_id in ["", "AK ID", "AK/ID", "AK,ID", "AKÏD"] {
             let credentials = Credentials::new(key_id, "secret", None, None, "test");
-            let error = cache.get(&credentials, date(1), "r", "s").err().unwrap();
+            let error = cache.get(&credentials, &scope(1, "r", "s")).err().unwrap();
             assert!(matches!(error, SignError::AccessKeyId), "{error}");
         }
         let credentials = Credentials::new("AKID", "secret", Some("to\nken".into()), None, "test");
-        let error = cache.get(&credentials, date(1), "r", "s").err().unwrap();
+        let error = cache.get(&credentials, &scope(1, "r", "s")).err().unwrap();
         assert!(matches!(error, SignError::SessionToken), "{error}");
     }
 }

@@ -26,6 +26,7 @@
 //! ```
 
 mod canonical;
+mod chunked;
 mod date;
 mod draft;
 mod encode;
@@ -37,6 +38,8 @@ mod payload;
 mod presign;
 mod profile;
 mod signature;
+#[cfg(feature = "sigv4a")]
+mod sigv4a;
 mod string_to_sign;
 mod uri;
 
@@ -49,13 +52,14 @@ use std::{
 use aws_credential_types::Credentials;
 use http::request::Parts;
 
-pub(crate) use draft::{Draft, Settings};
+pub(crate) use draft::{CONTENT_SHA256, DATE, Draft, Settings, TOKENS, is_presigned};
 pub use error::SignError;
 pub use headers::HeaderSelection;
 pub(crate) use key::KeyCache;
 pub use payload::PayloadHash;
 pub use profile::{DefaultPayload, PathEncoding, Profile, TokenHeader, TokenPlacement};
 pub use signature::{Explanation, Signature};
+pub(crate) use string_to_sign::Algorithm;
 
 /// Signs requests for one service in one region, with no I/O and no clock of its own.
 ///
@@ -65,6 +69,7 @@ pub use signature::{Explanation, Signature};
 pub struct Signer {
     service: Cow<'static, str>,
     region: Cow<'static, str>,
+    algorithm: Algorithm,
     profile: Profile,
     headers: HeaderSelection,
     host: Option<String>,
@@ -82,10 +87,36 @@ impl Signer {
             profile: Profile::for_service(&service),
             service,
             region: region.into(),
+            algorithm: Algorithm::default(),
             headers: HeaderSelection::default(),
             host: None,
             keys: Arc::new(KeyCache::new()),
         }
+    }
+
+    /// A signer of SigV4a, whose signatures hold in all the regions of a set.
+    ///
+    /// `region_set` is what `x-amz-region-set` says: a region, several that are separated by commas, or `*` for all of
+    /// them; a `*` may also stand for a part, `eu-*`.
+    ///
+    /// ```
+    /// use tower_sigv4::{credentials::Credentials, sign::{PayloadHash, Signer}};
+    ///
+    /// let signer = Signer::sigv4a("s3", "*");
+    /// let credentials = Credentials::new("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY", None, None, "example");
+    /// let request = http::Request::get("https://mfzwi23gnjvgw.mrap.accesspoint.s3-global.amazonaws.com/key").body(())?;
+    /// let (mut parts, ()) = request.into_parts();
+    ///
+    /// signer.sign(&mut parts, PayloadHash::UNSIGNED, &credentials, std::time::UNIX_EPOCH)?;
+    /// assert_eq!(parts.headers["x-amz-region-set"], "*");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// See [AWS Signature Version 4a](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html#how-sigv4a-works).
+    #[cfg(feature = "sigv4a")]
+    #[cfg_attr(docsrs, doc(cfg(feature = "sigv4a")))]
+    pub fn sigv4a(service: impl Into<Cow<'static, str>>, region_set: impl Into<Cow<'static, str>>) -> Self {
+        Self { algorithm: Algorithm::Ecdsa, ..Self::new(service, region_set) }
     }
 
     /// Signs with these habits instead of the service's own.
@@ -191,6 +222,7 @@ impl Signer {
         let settings = Settings {
             service: &self.service,
             region: &self.region,
+            algorithm: self.algorithm,
             profile: &self.profile,
             headers: &self.headers,
             host: self.host.as_deref(),

@@ -3,7 +3,10 @@ use std::fmt;
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use super::{SignError, string_to_sign::hex_of};
+use super::{
+    SignError,
+    string_to_sign::{Algorithm, hex_of},
+};
 
 /// SHA-256 of nothing.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
@@ -47,6 +50,19 @@ impl PayloadHash {
 
     /// The body is not part of the signature.
     pub const UNSIGNED: Self = Self(Repr::Word("UNSIGNED-PAYLOAD"));
+
+    /// What stands for a body in chunks, signed ones with an algorithm.
+    pub(super) fn streaming(algorithm: Option<Algorithm>, has_trailer: bool) -> Self {
+        Self(Repr::Word(match (algorithm, has_trailer) {
+            (None, _) => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+            (Some(Algorithm::Hmac), false) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
+            (Some(Algorithm::Hmac), true) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            #[cfg(feature = "sigv4a")]
+            (Some(Algorithm::Ecdsa), false) => "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+            #[cfg(feature = "sigv4a")]
+            (Some(Algorithm::Ecdsa), true) => "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+        }))
+    }
 
     /// The hash of this body.
     pub fn of(body: impl AsRef<[u8]>) -> Self {

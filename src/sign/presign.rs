@@ -8,10 +8,9 @@ use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 use super::{
     Explanation, PayloadHash, SignError, Signature, TokenPlacement,
     canonical::{CanonicalRequest, Sink},
-    draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, TOKENS},
+    draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET, TOKENS},
     encode::{encode, into_text, is_unreserved},
     headers::SignedHeaders,
-    string_to_sign::ALGORITHM,
     uri::{auth_parameter, parameters, with_path_and_query},
 };
 
@@ -39,7 +38,7 @@ impl Draft<'_> {
 
         let content_sha256 = self.sends_hash_beside(&parts.headers).then(|| self.payload.header()).transpose()?;
         parts.uri = with_path_and_query(&parts.uri, text, &pieces.host)?;
-        for name in TOKENS.into_iter().chain([DATE]) {
+        for name in TOKENS.into_iter().chain([DATE, REGION_SET]) {
             parts.headers.remove(name);
         }
         parts.headers.remove(AUTHORIZATION);
@@ -90,13 +89,14 @@ impl Draft<'_> {
         self.pieces(parts, credentials)
     }
 
-    fn presigned_headers<'h>(&'h self, headers: &'h HeaderMap, pieces: &'h Pieces<'_>) -> SignedHeaders<'h> {
+    pub(super) fn presigned_headers<'h>(&'h self, headers: &'h HeaderMap, pieces: &'h Pieces<'_>) -> SignedHeaders<'h> {
         let mut own: [(&str, Option<&[u8]>); OWN] = [
             ("host", Some(&pieces.host.value)),
             (DATE, None),
             (TOKENS[0], None),
             (TOKENS[1], None),
             (CONTENT_SHA256, None),
+            (REGION_SET, None),
         ];
         if self.sends_hash_beside(headers) {
             own[4].1 = Some(self.payload.as_bytes());
@@ -111,7 +111,7 @@ impl Draft<'_> {
     }
 
     /// Path and query, spelled canonically, with all parameters of the signature but the signature.
-    fn unsigned(
+    pub(super) fn unsigned(
         &self,
         credentials: &Credentials,
         pieces: &Pieces<'_>,
@@ -129,7 +129,7 @@ impl Draft<'_> {
             text.put(b"&");
         }
         text.put(b"X-Amz-Algorithm=");
-        text.put(ALGORITHM.as_bytes());
+        text.put(self.settings.algorithm.name().as_bytes());
         text.put(b"&X-Amz-Credential=");
         encode(&mut text, credentials.access_key_id().as_bytes(), is_unreserved);
         text.put(b"%2F");
@@ -138,6 +138,10 @@ impl Draft<'_> {
         text.put(self.date.timestamp());
         text.put(b"&X-Amz-Expires=");
         text.put(expires_in.as_secs().to_string().as_bytes());
+        if let Some(region_set) = self.scope().region_set() {
+            text.put(b"&X-Amz-Region-Set=");
+            encode(&mut text, region_set, is_unreserved);
+        }
         text.put(b"&X-Amz-SignedHeaders=");
         headers.write_names(&mut text, b"%3B");
         match self.settings.profile.token {
@@ -156,7 +160,7 @@ impl Draft<'_> {
         into_text(text)
     }
 
-    fn presigned_request<'c, 'h>(
+    pub(super) fn presigned_request<'c, 'h>(
         &'c self,
         parts: &'c Parts,
         pieces: &'c Pieces<'_>,

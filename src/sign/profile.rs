@@ -32,7 +32,7 @@ pub enum TokenPlacement {
 /// let mut profile = Profile::for_service("execute-api");
 /// profile.normalize_path = false;
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Profile {
     /// How the path is encoded.

@@ -3,18 +3,45 @@ use std::fmt;
 use super::string_to_sign::hex_of;
 
 /// A signature: the lower-case hex digits that stand in the request.
+///
+/// Those of SigV4 have 64 digits, those of SigV4a between 16 and 144.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Signature([u8; 64]);
+pub struct Signature {
+    /// The digits, and `*` behind them: the padding of chunk signatures.
+    padded: [u8; Self::ROOM],
+    length: usize,
+}
 
 impl Signature {
+    /// The longest signature: with SigV4a, two integers of 33 bytes in DER, which take 72.
+    pub(super) const ROOM: usize = if cfg!(feature = "sigv4a") { 144 } else { 64 };
+
     pub(super) fn new(mac: [u8; 32]) -> Self {
-        Self(hex_of(mac))
+        let mut padded = [b'*'; Self::ROOM];
+        padded[..64].copy_from_slice(&hex_of(mac));
+        Self { padded, length: 64 }
+    }
+
+    /// A signature of two integers, as DER writes them.
+    #[cfg(feature = "sigv4a")]
+    pub(super) fn from_der(der: &[u8]) -> Self {
+        let mut padded = [b'*'; Self::ROOM];
+        let length = 2 * der.len();
+        // There is room for the longest DER.
+        let written = padded.get_mut(..length).map(|room| hex::encode_to_slice(der, room));
+        debug_assert_eq!(written, Some(Ok(())));
+        Self { padded, length }
     }
 
     /// The hex digits.
     pub fn as_str(&self) -> &str {
         // They come from `hex`.
-        std::str::from_utf8(&self.0).unwrap_or_default()
+        std::str::from_utf8(&self.padded[..self.length]).unwrap_or_default()
+    }
+
+    /// The hex digits, with `*` behind them up to this width.
+    pub(super) fn padded(&self, width: usize) -> &[u8] {
+        &self.padded[..width.clamp(self.length, Self::ROOM)]
     }
 }
 

@@ -6,7 +6,41 @@ use smallvec::SmallVec;
 
 use super::{canonical::Sink, date::AmzDate};
 
-pub(super) const ALGORITHM: &str = "AWS4-HMAC-SHA256";
+/// What signs the string to sign.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub(crate) enum Algorithm {
+    /// A key that both sides share, of one region.
+    #[default]
+    Hmac,
+    /// A pair of keys that holds in a set of regions: SigV4a.
+    #[cfg(feature = "sigv4a")]
+    Ecdsa,
+}
+
+impl Algorithm {
+    /// The first line of the string to sign.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Hmac => "AWS4-HMAC-SHA256",
+            #[cfg(feature = "sigv4a")]
+            Self::Ecdsa => "AWS4-ECDSA-P256-SHA256",
+        }
+    }
+
+    /// Whether the signature holds in one region, which then stands in the credential scope.
+    pub(super) fn is_regional(self) -> bool {
+        self == Self::Hmac
+    }
+
+    /// How many bytes a signature takes where its length must be known beforehand.
+    pub(super) fn width(self) -> usize {
+        match self {
+            Self::Hmac => 64,
+            #[cfg(feature = "sigv4a")]
+            Self::Ecdsa => super::Signature::ROOM,
+        }
+    }
+}
 
 /// Room for what is written on the stack: a string to sign, a credential scope.
 pub(super) type Text = SmallVec<[u8; 256]>;
@@ -17,34 +51,46 @@ impl Sink for Text {
     }
 }
 
-/// `20150830/us-east-1/iam/aws4_request`
+/// `20150830/us-east-1/iam/aws4_request`; without the region where the signature holds in several.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct CredentialScope<'a> {
+pub(crate) struct CredentialScope<'a> {
+    pub(super) algorithm: Algorithm,
     pub(super) date: AmzDate,
+    /// One region or, as the algorithm asks for, a list of them.
     pub(super) region: &'a str,
     pub(super) service: &'a str,
 }
 
-impl CredentialScope<'_> {
+impl<'a> CredentialScope<'a> {
     const TERMINATOR: &'static [u8] = b"aws4_request";
 
     pub(super) fn write(&self, sink: &mut impl Sink, separator: &[u8]) {
         sink.put(&self.date.day());
-        for part in [self.region.as_bytes(), self.service.as_bytes(), Self::TERMINATOR] {
+        if self.algorithm.is_regional() {
+            sink.put(separator);
+            sink.put(self.region.as_bytes());
+        }
+        for part in [self.service.as_bytes(), Self::TERMINATOR] {
             sink.put(separator);
             sink.put(part);
         }
     }
 
+    /// The set of regions that the request names beside the scope.
+    pub(super) fn region_set(&self) -> Option<&'a [u8]> {
+        (!self.algorithm.is_regional()).then(|| self.region.as_bytes())
+    }
+
     /// The length of what `write` writes with a separator of one byte.
     pub(super) fn length(&self) -> usize {
-        8 + 1 + self.region.len() + 1 + self.service.len() + 1 + Self::TERMINATOR.len()
+        let region = if self.algorithm.is_regional() { 1 + self.region.len() } else { 0 };
+        8 + region + 1 + self.service.len() + 1 + Self::TERMINATOR.len()
     }
 }
 
 pub(super) fn string_to_sign(scope: &CredentialScope<'_>, canonical_request: [u8; 32]) -> Text {
     let mut text = Text::new();
-    text.put(ALGORITHM.as_bytes());
+    text.put(scope.algorithm.name().as_bytes());
     text.put(b"\n");
     text.put(scope.date.timestamp());
     text.put(b"\n");

@@ -37,6 +37,7 @@
 
 mod builder;
 mod error;
+mod front;
 mod lookup;
 mod observe;
 mod policy;
@@ -100,6 +101,11 @@ impl CredentialsCache {
     /// The clock by which this cache judges what has expired.
     pub fn time_source(&self) -> SharedTimeSource {
         self.0.settings().clock.clone()
+    }
+
+    /// The time by the cache's clock.
+    pub(crate) fn now(&self) -> SystemTime {
+        self.0.now()
     }
 
     /// Credentials that are valid now.

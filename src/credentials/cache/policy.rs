@@ -46,8 +46,9 @@ pub(super) fn advisory_window(lifetime: Duration) -> Duration {
 pub(super) fn windows(now: SystemTime, expiry: SystemTime, configured: Option<Duration>) -> Windows {
     let lifetime = expiry.duration_since(now).unwrap_or_default();
     let window = configured.unwrap_or_else(|| advisory_window(lifetime));
+    let spread = u64::try_from(window.as_millis() * 3 / 4).unwrap_or(u64::MAX);
     Windows {
-        advisory: before(expiry, window.mul_f64(1.0 - 0.75 * fastrand::f64())),
+        advisory: before(expiry, window.saturating_sub(Duration::from_millis(fastrand::u64(0..=spread)))),
         mandatory: before(expiry, MANDATORY_WINDOW),
     }
 }

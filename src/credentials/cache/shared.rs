@@ -5,7 +5,7 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -15,13 +15,14 @@ use tokio::{runtime::Handle, sync::oneshot};
 use super::{
     LoadError,
     builder::Settings,
+    front::Front,
     observe, policy,
-    state::{Answer, Decision, Quiet, State},
+    state::{Answer, Decision, State},
 };
 
 pub(super) struct Shared {
-    /// What a hit needs, apart from the state so that hits do not wait for each other. Written under the state's lock.
-    front: RwLock<Option<(Arc<Credentials>, Quiet)>>,
+    /// Apart from the state, so that hits do not wait for each other. Written under the state's lock.
+    front: Front,
     state: Mutex<State>,
     provider: Box<dyn ProvideCredentials>,
     settings: Settings,
@@ -29,7 +30,7 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(provider: Box<dyn ProvideCredentials>, settings: Settings) -> Self {
-        Self { front: RwLock::default(), state: Mutex::default(), provider, settings }
+        Self { front: Front::default(), state: Mutex::default(), provider, settings }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -42,11 +43,7 @@ impl Shared {
 
     /// The credentials, where there is nothing to decide.
     pub(super) fn hit(&self, now: SystemTime) -> Option<Arc<Credentials>> {
-        let front = self.front.read().unwrap_or_else(PoisonError::into_inner);
-        match front.as_ref()? {
-            (_, Quiet::Until(until)) if now >= *until => None,
-            (credentials, _) => Some(Arc::clone(credentials)),
-        }
+        self.front.hit(now)
     }
 
     /// What is held and can still be served, with no thought of refreshing it.
@@ -156,7 +153,7 @@ impl Shared {
     }
 
     fn publish(&self, state: &State) {
-        *self.front.write().unwrap_or_else(PoisonError::into_inner) = state.front();
+        self.front.show(state.front());
     }
 }
 
@@ -196,9 +193,10 @@ impl Slot {
 impl Drop for Slot {
     fn drop(&mut self) {
         let mut state = self.cache.lock();
-        let waiting = state.interrupted(self.number);
-        self.cache.publish(&state);
-        drop(state);
-        drop(waiting);
+        if let Some(waiting) = state.interrupted(self.number) {
+            self.cache.publish(&state);
+            drop(state);
+            drop(waiting);
+        }
     }
 }

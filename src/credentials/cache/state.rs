@@ -8,7 +8,7 @@ use std::{
 use aws_credential_types::Credentials;
 use tokio::sync::oneshot;
 
-use super::{LoadError, LoadErrorKind, ServeExpired, builder::Settings, policy};
+use super::{LoadError, LoadErrorKind, ServeExpired, builder::Settings, front::Quiet, policy};
 
 /// What a caller gets.
 pub(super) type Answer = Result<Arc<Credentials>, LoadError>;
@@ -57,14 +57,8 @@ pub(super) enum Decision {
     Wait,
 }
 
-/// Until when a hit needs no more than a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Quiet {
-    Until(SystemTime),
-    Forever,
-}
-
-/// How a refresh ended, for those who watch.
+/// How a refresh ended, for those who wait and those who watch.
+#[cfg_attr(not(feature = "tracing"), expect(dead_code, reason = "what nobody watches is not read"))]
 pub(super) struct Ended {
     pub(super) answer: Answer,
     pub(super) error: Option<LoadError>,
@@ -123,18 +117,19 @@ impl State {
     }
 
     /// What is held, and until when it can be served without looking at anything else.
-    pub(super) fn front(&self) -> Option<(Arc<Credentials>, Quiet)> {
+    pub(super) fn front(&self) -> Option<(&Credentials, Quiet)> {
         let held = self.current.as_ref()?;
+        let credentials = &*held.credentials;
         let mut until = match held.windows {
             _ if held.rejected => SystemTime::UNIX_EPOCH,
-            None => return Some((Arc::clone(&held.credentials), Quiet::Forever)),
+            None => return Some((credentials, Quiet::Forever)),
             Some(windows) if self.refresh.is_some() => windows.mandatory,
             Some(windows) => windows.advisory.min(windows.mandatory),
         };
         if let Some(pause) = &self.pause {
             until = until.max(pause.until);
         }
-        Some((Arc::clone(&held.credentials), Quiet::Until(until)))
+        Some((credentials, Quiet::Until(until)))
     }
 
     pub(super) fn expiry(&self) -> Option<SystemTime> {
@@ -181,8 +176,8 @@ impl State {
     }
 
     /// The refresh went away without a result. Those who wait are sent nothing, and look again.
-    pub(super) fn interrupted(&mut self, number: u64) -> Vec<oneshot::Sender<Answer>> {
-        self.end(number).unwrap_or_default()
+    pub(super) fn interrupted(&mut self, number: u64) -> Option<Vec<oneshot::Sender<Answer>>> {
+        self.end(number)
     }
 
     /// The refresh of this number has a result.

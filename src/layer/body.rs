@@ -1,0 +1,157 @@
+use std::{
+    fmt, mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Buf, Bytes};
+use http::HeaderMap;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use sha2::{Digest, Sha256};
+use smallvec::SmallVec;
+use tower::BoxError;
+
+use crate::{Error, ErrorKind, sign::PayloadHash};
+
+pin_project! {
+    /// The body of a signed request: the request's own, or what was read of it to be hashed.
+    ///
+    /// Its size hint is exact where the request's was. It cannot be made out of nothing, so that a layer which sends a
+    /// request anew without its body, as one that follows redirects does, cannot stand beneath the signer.
+    ///
+    /// ```compile_fail
+    /// # use tower_sigv4::SignedBody;
+    /// let body: SignedBody<http_body_util::Full<bytes::Bytes>> = Default::default();
+    /// ```
+    #[derive(Clone)]
+    pub struct SignedBody<B> {
+        #[pin]
+        inner: Inner<B>,
+    }
+}
+
+pin_project! {
+    #[project = InnerProjection]
+    #[derive(Clone)]
+    enum Inner<B> {
+        Passed { #[pin] body: B },
+        Buffered { buffered: Buffered },
+    }
+}
+
+/// What was read of a body: nearly always one piece.
+#[derive(Clone, Default)]
+struct Buffered {
+    pieces: SmallVec<[Bytes; 1]>,
+    /// The pieces before this one are sent.
+    next: usize,
+    trailers: Option<HeaderMap>,
+}
+
+impl<B> SignedBody<B> {
+    pub(super) fn passed(body: B) -> Self {
+        Self { inner: Inner::Passed { body } }
+    }
+}
+
+impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self.project().inner.project() {
+            InnerProjection::Passed { body } => {
+                body.poll_frame(cx).map_ok(|frame| frame.map_data(into_bytes)).map_err(Into::into)
+            }
+            InnerProjection::Buffered { buffered } => Poll::Ready(buffered.next_frame().map(Ok)),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.inner {
+            Inner::Passed { body } => body.is_end_stream(),
+            Inner::Buffered { buffered } => buffered.next == buffered.pieces.len() && buffered.trailers.is_none(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.inner {
+            Inner::Passed { body } => body.size_hint(),
+            Inner::Buffered { buffered } => SizeHint::with_exact(buffered.left()),
+        }
+    }
+}
+
+impl Buffered {
+    fn next_frame(&mut self) -> Option<Frame<Bytes>> {
+        if let Some(piece) = self.pieces.get_mut(self.next) {
+            self.next += 1;
+            return Some(Frame::data(mem::take(piece)));
+        }
+        self.trailers.take().map(Frame::trailers)
+    }
+
+    fn left(&self) -> u64 {
+        self.pieces[self.next..].iter().map(|piece| piece.len() as u64).sum()
+    }
+}
+
+/// `Bytes` stays what it is; other data is copied where it is not one piece of shared memory.
+fn into_bytes(mut data: impl Buf) -> Bytes {
+    data.copy_to_bytes(data.remaining())
+}
+
+/// Reads a body to its end, hashing it on the way.
+pub(super) struct Buffering {
+    hash: Sha256,
+    buffered: Buffered,
+    length: u64,
+    limit: u64,
+}
+
+impl Buffering {
+    pub(super) fn new(limit: u64) -> Self {
+        Self { hash: Sha256::new(), buffered: Buffered::default(), length: 0, limit }
+    }
+
+    pub(super) fn poll<B: Body<Error: Into<BoxError>>>(
+        &mut self,
+        mut body: Pin<&mut B>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(PayloadHash, SignedBody<B>), Error>> {
+        while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
+            let frame = frame.map_err(|error| Error::caused_by(ErrorKind::Body, error))?;
+            match frame.into_data().map(into_bytes) {
+                Ok(piece) => {
+                    self.length = self.length.saturating_add(piece.len() as u64);
+                    if self.length > self.limit {
+                        return Poll::Ready(Err(Error::new(ErrorKind::BodyTooLarge)));
+                    }
+                    self.hash.update(&piece);
+                    if !piece.is_empty() {
+                        self.buffered.pieces.push(piece);
+                    }
+                }
+                Err(frame) => self.buffered.trailers = frame.into_trailers().ok(),
+            }
+        }
+        let hash = if self.length == 0 {
+            PayloadHash::EMPTY
+        } else {
+            <[u8; 32]>::from(mem::take(&mut self.hash).finalize()).into()
+        };
+        let buffered = mem::take(&mut self.buffered);
+        Poll::Ready(Ok((hash, SignedBody { inner: Inner::Buffered { buffered } })))
+    }
+}
+
+/// How it is sent, not what it holds.
+impl<B> fmt::Debug for SignedBody<B> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.inner {
+            Inner::Passed { .. } => "SignedBody::Passed",
+            Inner::Buffered { .. } => "SignedBody::Buffered",
+        })
+    }
+}

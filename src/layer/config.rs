@@ -1,0 +1,248 @@
+use std::{borrow::Cow, fmt, sync::OnceLock};
+
+use http::{HeaderMap, header::AUTHORIZATION, header::HOST, request::Parts};
+
+use super::{Payload, SigningOverrides};
+use crate::{
+    CredentialsCache, Environment, Error, ErrorKind,
+    sign::{
+        Algorithm, DATE, HeaderSelection, KeyCache, Profile, TOKENS,
+        infer::{self, Inferred, InferredRegion},
+        is_presigned,
+    },
+};
+
+/// 16 MiB
+const BUFFER_LIMIT: u64 = 16 << 20;
+
+/// What becomes of a request that already has an `authorization` header of another scheme, `Bearer` or `Basic`.
+///
+/// A signature of Signature Version 4 that it already has is always replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum OtherAuthorization {
+    /// It is replaced by the signature. This is the default.
+    #[default]
+    Replace,
+    /// The request goes on as it is.
+    Keep,
+    /// The request is not sent: an [`Error`] of kind [`ErrorKind::OtherAuthorization`].
+    Refuse,
+}
+
+/// Where a signature holds: in one region or, with SigV4a, in each of a set.
+#[derive(Debug, Clone)]
+pub(super) struct Region {
+    names: Cow<'static, str>,
+    algorithm: Algorithm,
+}
+
+impl Region {
+    pub(super) fn one(name: Cow<'static, str>) -> Self {
+        Self { names: name, algorithm: Algorithm::Hmac }
+    }
+
+    #[cfg(feature = "sigv4a")]
+    pub(super) fn set(names: Cow<'static, str>) -> Self {
+        Self { names, algorithm: Algorithm::Ecdsa }
+    }
+
+    /// Every region, where that can be signed.
+    fn any() -> Result<Self, Error> {
+        #[cfg(feature = "sigv4a")]
+        return Ok(Self::set("*".into()));
+        #[cfg(not(feature = "sigv4a"))]
+        Err(Error::new(ErrorKind::AnyRegion))
+    }
+
+    fn borrowed(&self) -> (Cow<'_, str>, Algorithm) {
+        (Cow::Borrowed(&self.names), self.algorithm)
+    }
+}
+
+type HostPredicate = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// What is fixed for all requests of a layer.
+pub(super) struct Config {
+    pub(super) credentials: CredentialsCache,
+    pub(super) service: Option<Cow<'static, str>>,
+    pub(super) region: Option<Region>,
+    pub(super) profile: Option<Profile>,
+    pub(super) headers: HeaderSelection,
+    pub(super) payload: Option<Payload>,
+    pub(super) buffer_limit: u64,
+    pub(super) host: Option<String>,
+    pub(super) hosts: Option<HostPredicate>,
+    pub(super) other_authorization: OtherAuthorization,
+    pub(super) pass_through: bool,
+    pub(super) environment: Environment,
+    /// The region of the environment, looked up when it is first needed.
+    pub(super) environment_region: OnceLock<Option<String>>,
+    pub(super) keys: KeyCache,
+}
+
+/// What is done with a request.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Treatment {
+    Sign,
+    /// It goes on as it is.
+    Pass,
+    /// It goes on without any credentials, those that it came with too.
+    Strip,
+}
+
+/// The service and region that a request is signed for, and the service's habits.
+pub(super) struct Scope<'a> {
+    pub(super) service: Cow<'a, str>,
+    /// The region, or the set of regions where the algorithm takes one.
+    pub(super) region: Cow<'a, str>,
+    pub(super) algorithm: Algorithm,
+    pub(super) profile: Profile,
+}
+
+impl Config {
+    pub(super) fn new(credentials: CredentialsCache) -> Self {
+        Self {
+            credentials,
+            service: None,
+            region: None,
+            profile: None,
+            headers: HeaderSelection::default(),
+            payload: None,
+            buffer_limit: BUFFER_LIMIT,
+            host: None,
+            hosts: None,
+            other_authorization: OtherAuthorization::default(),
+            pass_through: false,
+            environment: Environment::process(),
+            environment_region: OnceLock::new(),
+            keys: KeyCache::new(),
+        }
+    }
+
+    pub(super) fn treatment(&self, parts: &Parts, overrides: Option<&SigningOverrides>) -> Result<Treatment, Error> {
+        if self.pass_through || overrides.is_some_and(|overrides| overrides.skip) {
+            return Ok(Treatment::Pass);
+        }
+        if !self.may_sign_for(parts, overrides) {
+            return Ok(Treatment::Strip);
+        }
+        if is_presigned(&parts.uri) {
+            return Ok(Treatment::Pass);
+        }
+        match parts.headers.get(AUTHORIZATION) {
+            Some(value) if !value.as_bytes().starts_with(b"AWS4-") => match self.other_authorization {
+                OtherAuthorization::Replace => Ok(Treatment::Sign),
+                OtherAuthorization::Keep => Ok(Treatment::Pass),
+                OtherAuthorization::Refuse => Err(Error::new(ErrorKind::OtherAuthorization)),
+            },
+            _ => Ok(Treatment::Sign),
+        }
+    }
+
+    /// Where the host decides the service, it has to be one of AWS's, unless the caller says which hosts may be signed for.
+    fn may_sign_for(&self, parts: &Parts, overrides: Option<&SigningOverrides>) -> bool {
+        let infers = || self.service.is_none() && overrides.is_none_or(|overrides| overrides.service.is_none());
+        match &self.hosts {
+            Some(allows) => allows(&destination(parts).or(self.host.as_deref().map(Into::into)).unwrap_or_default()),
+            None if infers() => {
+                destination(parts).or(self.host.as_deref().map(Into::into)).is_none_or(|host| infer::is_aws_host(&host))
+            }
+            None => true,
+        }
+    }
+
+    /// What the request says wins over the layer, which wins over the host, which wins over the environment.
+    pub(super) fn scope<'a>(
+        &'a self,
+        parts: &Parts,
+        overrides: Option<&'a SigningOverrides>,
+    ) -> Result<Scope<'a>, Error> {
+        let overridden_service = overrides.and_then(|overrides| overrides.service.as_deref());
+        let region = overrides.and_then(|overrides| overrides.region.as_ref()).or(self.region.as_ref());
+        let service = overridden_service.or(self.service.as_deref());
+        let (service, (region, algorithm)) = match (service, region) {
+            (Some(service), Some(region)) => (service.into(), region.borrowed()),
+            (service, region) => self.inferred_scope(parts, service, region)?,
+        };
+        // A profile that was set is of the service that was set beside it.
+        let profile = self.profile.filter(|_| overridden_service.is_none());
+        Ok(Scope { profile: profile.unwrap_or_else(|| Profile::for_service(&service)), service, region, algorithm })
+    }
+
+    fn inferred_scope<'a>(
+        &'a self,
+        parts: &Parts,
+        service: Option<&'a str>,
+        region: Option<&'a Region>,
+    ) -> Result<(Cow<'a, str>, (Cow<'a, str>, Algorithm)), Error> {
+        let host = signed_host(parts).or(self.host.as_deref());
+        let inferred = host.and_then(|host| infer::infer(host, parts.uri.path())).map(Inferred::into_owned);
+        let (inferred_service, inferred_region) = match inferred {
+            Some(Inferred { service, region }) => (Some(service), region),
+            None => (None, InferredRegion::Unsaid),
+        };
+        let service = service.map(Into::into).or(inferred_service).ok_or(Error::new(ErrorKind::NoService))?;
+        let one = |name| (name, Algorithm::Hmac);
+        let region = match (region, inferred_region) {
+            (Some(region), _) => region.borrowed(),
+            (None, InferredRegion::One(region)) => one(region),
+            (None, InferredRegion::Any) => {
+                let Region { names, algorithm } = Region::any()?;
+                (names, algorithm)
+            }
+            (None, InferredRegion::Unsaid) => {
+                one(self.environment_region().ok_or(Error::new(ErrorKind::NoRegion))?.into())
+            }
+        };
+        Ok((service, region))
+    }
+
+    fn environment_region(&self) -> Option<&str> {
+        let region = self.environment_region.get_or_init(|| {
+            let variable = |name| self.environment.var(name).ok().flatten();
+            variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
+        });
+        region.as_deref()
+    }
+}
+
+/// Where a client sends the request: the URI's authority, and the `Host` header where the URI has none.
+fn destination(parts: &Parts) -> Option<Cow<'_, str>> {
+    match parts.uri.authority() {
+        Some(authority) => {
+            let user = authority.as_str().rfind('@').map_or(0, |at| at + 1);
+            Some(authority.as_str()[user..].into())
+        }
+        None => parts.headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes())),
+    }
+}
+
+/// The host that the service sees, as far as it is a text.
+fn signed_host(parts: &Parts) -> Option<&str> {
+    match parts.headers.get(HOST) {
+        Some(host) => host.to_str().ok(),
+        None => parts.uri.authority().map(|authority| authority.as_str()),
+    }
+}
+
+/// Takes out whatever could authenticate the request.
+pub(super) fn strip_credentials(headers: &mut HeaderMap) {
+    for name in TOKENS.into_iter().chain([DATE]) {
+        headers.remove(name);
+    }
+    headers.remove(AUTHORIZATION);
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("credentials", &self.credentials)
+            .field("service", &self.service)
+            .field("region", &self.region)
+            .field("profile", &self.profile)
+            .field("payload", &self.payload)
+            .field("pass_through", &self.pass_through)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,165 @@
+use std::{
+    fmt,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::SystemTime,
+};
+
+use http::{Request, request::Parts};
+use http_body::Body;
+use pin_project_lite::pin_project;
+use tower::{BoxError, Service};
+
+use super::{SignedBody, SigningOverrides, body::Buffering, config::Config, payload::Plan};
+use crate::{
+    CredentialsCache, Error,
+    credentials::{Credentials, Lookup},
+    sign::{Draft, PayloadHash, Settings},
+};
+
+pin_project! {
+    /// The future of [`SigV4`](crate::SigV4): reads the body where it is hashed, waits for credentials, signs, and calls the
+    /// inner service.
+    ///
+    /// With credentials that are cached and a body that is there, it does all of that at the first poll. Dropping it
+    /// cancels the request and no one's refresh of credentials.
+    pub struct ResponseFuture<S, B, F> {
+        #[pin]
+        state: State<S, B, F>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<S, B, F> {
+        Buffering { job: Option<Job<S>>, buffering: Buffering, #[pin] body: B },
+        Signing { work: Option<Work<S, B>>, lookup: Option<Lookup> },
+        Responding { #[pin] response: F },
+        Failed { error: Option<Error> },
+    }
+}
+
+/// A request without its body, and what it takes to sign and send it.
+pub(super) struct Job<S> {
+    pub(super) config: Arc<Config>,
+    pub(super) overrides: Option<SigningOverrides>,
+    pub(super) parts: Parts,
+    pub(super) service: S,
+}
+
+/// A request that only lacks its signature.
+struct Work<S, B> {
+    job: Job<S>,
+    payload: PayloadHash,
+    body: SignedBody<B>,
+}
+
+/// The credentials, and the time to sign at. Cached ones are there at once.
+fn poll_credentials(
+    cache: &CredentialsCache,
+    lookup: &mut Option<Lookup>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<(Arc<Credentials>, SystemTime), Error>> {
+    let lookup = match lookup {
+        Some(lookup) => lookup,
+        None => {
+            let now = cache.now();
+            if let Some(credentials) = cache.try_get_at(now) {
+                return Poll::Ready(Ok((credentials, now)));
+            }
+            lookup.insert(cache.get_at(now))
+        }
+    };
+    let credentials = ready!(Pin::new(lookup).poll(cx))?;
+    Poll::Ready(Ok((credentials, cache.now())))
+}
+
+impl<S> Job<S> {
+    fn credentials(&self) -> &CredentialsCache {
+        let overridden = self.overrides.as_ref().and_then(|overrides| overrides.credentials.as_ref());
+        overridden.unwrap_or(&self.config.credentials)
+    }
+
+    fn sign(&mut self, payload: PayloadHash, credentials: &Credentials, time: SystemTime) -> Result<(), Error> {
+        let Self { config, overrides, parts, .. } = self;
+        let scope = config.scope(parts, overrides.as_ref())?;
+        let settings = Settings {
+            service: &scope.service,
+            region: &scope.region,
+            algorithm: scope.algorithm,
+            profile: &scope.profile,
+            headers: &config.headers,
+            host: config.host.as_deref(),
+            keys: &config.keys,
+        };
+        Draft::new(settings, payload, time)?.sign(parts, credentials)?;
+        Ok(())
+    }
+}
+
+impl<S, B, F> ResponseFuture<S, B, F> {
+    pub(super) fn new(job: Job<S>, body: B, plan: Plan) -> Self {
+        let state = match plan {
+            Plan::Buffer(limit) => State::Buffering { job: Some(job), buffering: Buffering::new(limit), body },
+            Plan::Stream(payload) => {
+                State::Signing { work: Some(Work { job, payload, body: SignedBody::passed(body) }), lookup: None }
+            }
+        };
+        Self { state }
+    }
+
+    pub(super) fn responding(response: F) -> Self {
+        Self { state: State::Responding { response } }
+    }
+
+    pub(super) fn failed(error: Error) -> Self {
+        Self { state: State::Failed { error: Some(error) } }
+    }
+}
+
+impl<S, B> Future for ResponseFuture<S, B, S::Future>
+where
+    S: Service<Request<SignedBody<B>>, Error: Into<BoxError>>,
+    B: Body<Error: Into<BoxError>>,
+{
+    type Output = Result<S::Response, BoxError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            let next = match state.as_mut().project() {
+                StateProjection::Buffering { job, buffering, body } => {
+                    let (payload, body) = ready!(buffering.poll(body, cx))?;
+                    let work = job.take().map(|job| Work { job, payload, body });
+                    State::Signing { work, lookup: None }
+                }
+                StateProjection::Signing { work, lookup } => {
+                    let Some(waiting) = work else { return Poll::Pending };
+                    let (credentials, time) = ready!(poll_credentials(waiting.job.credentials(), lookup, cx))?;
+                    let Some(Work { mut job, payload, body }) = work.take() else { return Poll::Pending };
+                    job.sign(payload, &credentials, time)?;
+                    let request = Request::from_parts(job.parts, body);
+                    State::Responding { response: job.service.call(request) }
+                }
+                StateProjection::Responding { response } => return response.poll(cx).map_err(Into::into),
+                StateProjection::Failed { error } => {
+                    return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
+                }
+            };
+            state.set(next);
+        }
+    }
+}
+
+impl<S, B, F> fmt::Debug for ResponseFuture<S, B, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match &self.state {
+            State::Buffering { .. } => "ResponseFuture::Buffering",
+            State::Signing { .. } => "ResponseFuture::Signing",
+            State::Responding { .. } => "ResponseFuture::Responding",
+            State::Failed { .. } => "ResponseFuture::Failed",
+        })
+    }
+}

@@ -1,0 +1,110 @@
+use std::{
+    fmt,
+    future::Future,
+    mem,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::Request;
+use http_body::Body;
+use tower::{BoxError, Service};
+
+use super::{
+    ResponseFuture, SignedBody, SigningOverrides,
+    config::{Config, Treatment, strip_credentials},
+    future::Job,
+    payload::Plan,
+};
+use crate::Error;
+
+/// The service that [`SigV4Layer`](crate::SigV4Layer) makes: signs each request and hands it to the inner service.
+///
+/// It takes a `Request<B>` and calls the inner service with a `Request<SignedBody<B>>`; the response comes back
+/// untouched. Errors are a [`BoxError`]: the inner service's as they are, the layer's own as an [`Error`].
+#[derive(Clone)]
+pub struct SigV4<S> {
+    inner: S,
+    config: Arc<Config>,
+}
+
+impl<S> SigV4<S> {
+    pub(super) fn new(inner: S, config: Arc<Config>) -> Self {
+        Self { inner, config }
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, B> Service<Request<B>> for SigV4<S>
+where
+    S: Service<Request<SignedBody<B>>, Error: Into<BoxError>> + Clone,
+    B: Body<Error: Into<BoxError>>,
+    S::Future: Future<Output = Result<S::Response, S::Error>>,
+{
+    type Response = S::Response;
+    type Error = BoxError;
+    type Future = ResponseFuture<S, B, S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx).map_err(Into::into)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let overrides = request.extensions_mut().remove::<SigningOverrides>();
+        let (mut parts, body) = request.into_parts();
+        match self.config.treatment(&parts, overrides.as_ref()) {
+            Ok(Treatment::Sign) => {}
+            Ok(unsigned) => {
+                if unsigned == Treatment::Strip {
+                    strip_credentials(&mut parts.headers);
+                }
+                let request = Request::from_parts(parts, SignedBody::passed(body));
+                return ResponseFuture::responding(self.inner.call(request));
+            }
+            Err(error) => return ResponseFuture::failed(error),
+        }
+        match self.plan(&parts, &body, overrides.as_ref()) {
+            Ok(plan) => {
+                // The clone is not ready: it stays for the next request, and this one takes the service that is.
+                let clone = self.inner.clone();
+                let ready = mem::replace(&mut self.inner, clone);
+                let job = Job { config: Arc::clone(&self.config), overrides, parts, service: ready };
+                ResponseFuture::new(job, body, plan)
+            }
+            Err(error) => ResponseFuture::failed(error),
+        }
+    }
+}
+
+impl<S> SigV4<S> {
+    fn plan<B: Body>(
+        &self,
+        parts: &http::request::Parts,
+        body: &B,
+        overrides: Option<&SigningOverrides>,
+    ) -> Result<Plan, Error> {
+        let asked = overrides.and_then(|overrides| overrides.payload.as_ref()).or(self.config.payload.as_ref());
+        let by_profile = self.config.scope(parts, overrides)?.profile.payload;
+        Plan::new(asked, by_profile, &parts.headers, &parts.uri, body, self.config.buffer_limit)
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for SigV4<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigV4").field("inner", &self.inner).field("config", &self.config).finish()
+    }
+}
