@@ -3,6 +3,7 @@
 mod error;
 #[cfg(feature = "client")]
 mod hyper;
+mod retry;
 
 use std::{fmt, time::Duration};
 
@@ -17,6 +18,7 @@ use tower::{
 use tower_http::{map_response_body::MapResponseBodyLayer, set_header::SetRequestHeaderLayer};
 
 pub(crate) use error::{HttpError, HttpErrorKind};
+pub(crate) use retry::{Failed, retrying};
 
 type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
 
