@@ -7,4 +7,7 @@ mod environment;
 pub mod sign;
 
 pub use credentials::EnvProvider;
+#[cfg(feature = "providers")]
+#[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
+pub use credentials::{ContainerProvider, ImdsProvider};
 pub use environment::{Environment, NotUnicode};

@@ -197,19 +197,21 @@ impl ContainerProvider {
             if again { Failed::Again(error) } else { Failed::Finally(error) }
         })?;
         match response.status() {
-            StatusCode::OK => Document::parse(response.body())
-                .and_then(|document| document.credentials(NAME))
-                .map_err(|error| {
+            StatusCode::OK => {
+                Document::parse(response.body()).and_then(|document| document.credentials(NAME)).map_err(|error| {
                     let failure = ProviderFailure::new(NAME, "what the endpoint sent as credentials cannot be read");
                     Failed::Again(failure.caused_by(error).unhandled())
-                }),
+                })
+            }
             status => {
                 let failure = ProviderFailure::new(NAME, format!("the endpoint answered {status}"));
                 Err(match status.as_u16() {
                     500 | 502 | 503 | 504 => Failed::Again(failure.provider_error()),
                     400..=499 => Failed::Finally(
                         failure
-                            .next_step("see which role the task or the pod has, and that the token is the one it was given")
+                            .next_step(
+                                "see which role the task or the pod has, and that the token is the one it was given",
+                            )
                             .provider_error(),
                     ),
                     _ => Failed::Finally(failure.provider_error()),
@@ -258,9 +260,12 @@ impl ContainerProvider {
         };
         // http's own error would do for the header; it is left out, for what it names is secret.
         let mut token = HeaderValue::from_bytes(&token).ok().filter(|token| !token.is_empty()).ok_or_else(|| {
-            ProviderFailure::new(NAME, format!("the token of {place} is empty or has a line break or another control character"))
-                .next_step("write the token alone, with no line break at its end")
-                .invalid_configuration()
+            ProviderFailure::new(
+                NAME,
+                format!("the token of {place} is empty or has a line break or another control character"),
+            )
+            .next_step("write the token alone, with no line break at its end")
+            .invalid_configuration()
         })?;
         token.set_sensitive(true);
         Ok(Some(token))

@@ -35,9 +35,10 @@ impl Document {
 
     /// The text of a field; one that is absent, `null` or blank is `None`.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Unreadable> {
-        let value = self.0.get(name).or_else(|| {
-            self.0.iter().find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value))
-        });
+        let value = self
+            .0
+            .get(name)
+            .or_else(|| self.0.iter().find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value)));
         match value {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.trim().is_empty())),

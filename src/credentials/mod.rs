@@ -1,13 +1,21 @@
 //! Who signs: providers of credentials, and the cache in front of them.
 
+#[cfg(feature = "providers")]
+mod container;
+#[cfg(feature = "providers")]
+mod document;
 mod env;
 mod error;
 #[cfg(feature = "providers")]
 mod http;
 #[cfg(feature = "providers")]
+mod imds;
+#[cfg(feature = "providers")]
 mod process;
 #[cfg(feature = "providers")]
 pub(crate) mod profile;
+#[cfg(feature = "providers")]
+mod settings;
 #[cfg(feature = "providers")]
 mod sts;
 #[cfg(all(test, feature = "providers"))]
@@ -22,7 +30,9 @@ pub use env::EnvProvider;
 pub use error::ProviderFailure;
 #[cfg(feature = "providers")]
 #[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
-pub use http::HttpClient;
-#[cfg(feature = "providers")]
-#[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
-pub use process::ProcessProvider;
+pub use {
+    container::{ContainerProvider, ContainerProviderBuilder},
+    http::HttpClient,
+    imds::{EndpointMode, ImdsProvider, ImdsProviderBuilder, UnknownEndpointMode},
+    process::ProcessProvider,
+};

@@ -5,7 +5,7 @@ mod error;
 mod hyper;
 mod retry;
 
-use std::{fmt, time::Duration};
+use std::{fmt, pin::Pin, time::Duration};
 
 use bytes::{Buf, Bytes};
 use http::{HeaderValue, Request, Response, header::USER_AGENT};
@@ -20,7 +20,12 @@ use tower_http::{map_response_body::MapResponseBodyLayer, set_header::SetRequest
 pub(crate) use error::{HttpError, HttpErrorKind};
 pub(crate) use retry::{Failed, retrying};
 
-type AnyBody = UnsyncBoxBody<Bytes, BoxError>;
+type AnyBody = UnsyncBoxBody<Bytes, BodyError>;
+
+/// A type of its own, for the compiler cannot show that a future is `Send` that holds a body with a `BoxError`.
+#[derive(Debug, thiserror::Error)]
+#[error("the body broke off")]
+struct BodyError(#[source] BoxError);
 
 /// The client through which providers ask metadata endpoints and STS.
 ///
@@ -71,23 +76,20 @@ impl HttpClient {
         let service = MapErr::new(service, Into::into).map_response(|response: Response<B>| {
             response.map(|body| {
                 let body = body.map_frame(|frame| frame.map_data(|mut data| data.copy_to_bytes(data.remaining())));
-                body.map_err(Into::into).boxed_unsync()
+                body.map_err(|error| BodyError(error.into())).boxed_unsync()
             })
         });
         Self(BoxCloneSyncService::new(service))
     }
 
     /// Sends a request and reads the whole answer, whatever its status, within these limits.
-    pub(crate) async fn send(
-        &self,
-        request: Request<Full<Bytes>>,
-        limits: Limits,
-    ) -> Result<Response<Bytes>, HttpError> {
+    pub(crate) fn send(&self, request: Request<Full<Bytes>>, limits: Limits) -> Exchange {
         if tokio::runtime::Handle::try_current().is_err() {
-            return Err(HttpError::new(HttpErrorKind::NoRuntime));
+            return Box::pin(std::future::ready(Err(HttpError::new(HttpErrorKind::NoRuntime))));
         }
         let inner = self.0.clone();
-        ServiceBuilder::new()
+        let stack = ServiceBuilder::new()
+            .map_err(HttpError::classify)
             .timeout(limits.deadline)
             .layer(SetRequestHeaderLayer::if_not_present(
                 USER_AGENT,
@@ -96,12 +98,13 @@ impl HttpClient {
             .and_then(read)
             .layer(MapResponseBodyLayer::new(move |body| Limited::new(body, limits.max_bytes)))
             // Waiting for readiness is inside the call, so that the deadline holds there too.
-            .service(service_fn(move |request| inner.clone().oneshot(request)))
-            .oneshot(request)
-            .await
-            .map_err(HttpError::classify)
+            .service(service_fn(move |request| inner.clone().oneshot(request)));
+        // Boxed, for within another future the compiler cannot show that the one of this stack is `Send`.
+        Box::pin(stack.oneshot(request))
     }
 }
+
+type Exchange = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send>>;
 
 /// Without the feature `client` there is no default: each request then fails with an error that says so.
 impl Default for HttpClient {
@@ -139,7 +142,7 @@ impl HttpClient {
 
 async fn read(response: Response<Limited<AnyBody>>) -> Result<Response<Bytes>, BoxError> {
     let (parts, body) = response.into_parts();
-    Ok(Response::from_parts(parts, body.collect().await?.to_bytes()))
+    body.collect().await.map(|body| Response::from_parts(parts, body.to_bytes()))
 }
 
 #[cfg(test)]

@@ -37,7 +37,10 @@ mod tests {
     use super::*;
 
     /// Tries until the answer is `Ok`, and says after how many tries and how much (paused) time it was over.
-    async fn run(attempts: u32, answers: &[Result<(), Failed<&'static str>>]) -> (Result<(), &'static str>, usize, Duration) {
+    async fn run(
+        attempts: u32,
+        answers: &[Result<(), Failed<&'static str>>],
+    ) -> (Result<(), &'static str>, usize, Duration) {
         let (tries, start) = (Cell::new(0), tokio::time::Instant::now());
         let result = retrying(attempts, || {
             let answer = match &answers[tries.replace(tries.get() + 1)] {

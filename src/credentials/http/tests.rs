@@ -132,7 +132,7 @@ async fn errors_of_the_service_are_told_apart() {
 #[test]
 fn without_a_runtime_there_is_an_error_and_no_panic() {
     let client = HttpClient::new(NeverReady);
-    let mut sending = std::pin::pin!(client.send(get("http://here/"), LIMITS));
+    let mut sending = client.send(get("http://here/"), LIMITS);
     let Poll::Ready(Err(error)) = sending.as_mut().poll(&mut Context::from_waker(std::task::Waker::noop())) else {
         panic!("ready at once, with an error");
     };

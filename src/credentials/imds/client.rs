@@ -14,7 +14,7 @@ use http_body_util::Full;
 
 use super::NAME;
 use crate::{
-    clock::{SharedTimeSource, TimeSource},
+    clock::SharedTimeSource,
     credentials::{
         HttpClient, ProviderFailure,
         http::{Failed, HttpError, HttpErrorKind, Limits, retrying},
@@ -81,10 +81,13 @@ impl Client<'_> {
                 StatusCode::NOT_FOUND => Ok(None),
                 StatusCode::UNAUTHORIZED => {
                     self.drop(&access);
-                    let failure = ProviderFailure::new(NAME, match access.token {
-                        Some(_) => "the service refuses its own token",
-                        None => "the service asks for a token: version 1 is switched off",
-                    });
+                    let failure = ProviderFailure::new(
+                        NAME,
+                        match access.token {
+                            Some(_) => "the service refuses its own token",
+                            None => "the service asks for a token: version 1 is switched off",
+                        },
+                    );
                     Err(Failed::Again(failure.provider_error()))
                 }
                 status => Err(refused("the service", status)),
@@ -127,10 +130,12 @@ impl Client<'_> {
             )
             .next_step("not on EC2 configure another source; for version 1 alone there is allow_version_1")
             .not_loaded())),
-            StatusCode::FORBIDDEN => Ok(Err(ProviderFailure::new(NAME, "the service is switched off or forbidden (403)")
-                .next_step("switch on the instance's metadata endpoint, or set AWS_EC2_METADATA_DISABLED=true")
-                .lasting()
-                .provider_error())),
+            StatusCode::FORBIDDEN => {
+                Ok(Err(ProviderFailure::new(NAME, "the service is switched off or forbidden (403)")
+                    .next_step("switch on the instance's metadata endpoint, or set AWS_EC2_METADATA_DISABLED=true")
+                    .lasting()
+                    .provider_error()))
+            }
             status => Err(refused("the token request", status)),
         }
     }

@@ -17,7 +17,7 @@ use super::{
 };
 use client::{Access, Client};
 use settings::Settings;
-pub use settings::{EndpointMode, ImdsProviderBuilder};
+pub use settings::{EndpointMode, ImdsProviderBuilder, UnknownEndpointMode};
 
 pub(crate) const NAME: &str = "instance metadata";
 
@@ -191,7 +191,9 @@ fn read_role(list: &[u8]) -> Read<String> {
 fn read_credentials(json: &[u8]) -> Read<Credentials> {
     let unreadable = |error: Unreadable| {
         Failed::Again(
-            ProviderFailure::new(NAME, "what the service sent as credentials cannot be read").caused_by(error).unhandled(),
+            ProviderFailure::new(NAME, "what the service sent as credentials cannot be read")
+                .caused_by(error)
+                .unhandled(),
         )
     };
     let document = Document::parse(json).map_err(unreadable)?;
@@ -199,14 +201,18 @@ fn read_credentials(json: &[u8]) -> Read<Credentials> {
         None | Some("Success") => {}
         Some("AssumeRoleUnauthorizedAccess") => {
             return Err(Failed::Finally(
-                ProviderFailure::new(NAME, "EC2 may not assume the role of the instance (AssumeRoleUnauthorizedAccess)")
-                    .next_step("let ec2.amazonaws.com assume it in the role's trust policy")
-                    .invalid_configuration(),
+                ProviderFailure::new(
+                    NAME,
+                    "EC2 may not assume the role of the instance (AssumeRoleUnauthorizedAccess)",
+                )
+                .next_step("let ec2.amazonaws.com assume it in the role's trust policy")
+                .invalid_configuration(),
             ));
         }
         Some(code) => {
             let code = if code.bytes().all(|byte| byte.is_ascii_alphanumeric()) { code } else { "an unknown code" };
-            let failure = ProviderFailure::new(NAME, format!("the service has no credentials for the role: {code:.64}"));
+            let failure =
+                ProviderFailure::new(NAME, format!("the service has no credentials for the role: {code:.64}"));
             return Err(Failed::Finally(failure.provider_error()));
         }
     }

@@ -258,7 +258,9 @@ fn check_endpoint(endpoint: &str) -> Result<String, CredentialsError> {
             let path = uri.path().trim_end_matches('/');
             Ok(format!("{}://{authority}{path}", uri.scheme_str().unwrap_or("http")))
         }
-        None => Err(wrong(ProviderFailure::new(NAME, "the address of the service is not http:// or https:// and a host"))),
+        None => {
+            Err(wrong(ProviderFailure::new(NAME, "the address of the service is not http:// or https:// and a host")))
+        }
     }
 }
 
