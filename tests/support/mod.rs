@@ -1,0 +1,51 @@
+//! What the tests of the providers share.
+#![allow(dead_code, reason = "each test binary uses a part of it")]
+
+pub mod clock;
+pub mod memory;
+pub mod replay;
+pub mod server;
+
+use std::{error::Error, fmt::Write, path::PathBuf};
+
+use tower_sigv4::credentials::{CredentialsError, ProviderFailure};
+
+/// The folder of outside vectors; a test that calls this is ignored unless asked for.
+pub fn vectors() -> PathBuf {
+    #[allow(clippy::disallowed_methods, reason = "this variable is for the test itself")]
+    let folder = std::env::var_os("SIGV4_VECTORS").expect("SIGV4_VECTORS names the folder of the vectors");
+    folder.into()
+}
+
+/// How a chain takes an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    NotLoaded,
+    InvalidConfiguration,
+    ProviderError,
+    Unhandled,
+}
+
+pub fn class(error: &CredentialsError) -> Class {
+    match error {
+        CredentialsError::CredentialsNotLoaded(_) => Class::NotLoaded,
+        CredentialsError::InvalidConfiguration(_) => Class::InvalidConfiguration,
+        CredentialsError::ProviderError(_) => Class::ProviderError,
+        CredentialsError::Unhandled(_) => Class::Unhandled,
+        other => panic!("a class that no provider here gives: {other:?}"),
+    }
+}
+
+/// What the provider says of its failure.
+pub fn reason(error: &CredentialsError) -> String {
+    ProviderFailure::find(error).expect("a failure of a provider").to_string()
+}
+
+/// Everything that an error and its sources print, in either way: what must not leak must not be in it.
+pub fn all_words(error: &(dyn Error + 'static)) -> String {
+    let mut words = format!("{error:?}");
+    for error in std::iter::successors(Some(error), |error| error.source()) {
+        write!(words, "\n{error}").unwrap();
+    }
+    words
+}
