@@ -1,20 +1,23 @@
-//! What the tests of the providers share.
-#![allow(dead_code, reason = "each test binary uses a part of it")]
+//! What several test files share.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 pub mod clock;
+pub mod imds;
 pub mod memory;
 pub mod replay;
 pub mod server;
 
 use std::{error::Error, fmt::Write, path::PathBuf};
 
-use tower_sigv4::credentials::{CredentialsError, ProviderFailure};
+use tower_sigv4::{
+    Environment,
+    credentials::{CredentialsError, ProviderFailure},
+};
 
 /// The folder of outside vectors; a test that calls this is ignored unless asked for.
 pub fn vectors() -> PathBuf {
-    #[allow(clippy::disallowed_methods, reason = "this variable is for the test itself")]
-    let folder = std::env::var_os("SIGV4_VECTORS").expect("SIGV4_VECTORS names the folder of the vectors");
-    folder.into()
+    let folder = Environment::process().var("SIGV4_VECTORS").unwrap();
+    folder.expect("SIGV4_VECTORS names the folder of the vectors").into()
 }
 
 /// How a chain takes an error.
@@ -44,7 +47,7 @@ pub fn reason(error: &CredentialsError) -> String {
 /// Everything that an error and its sources print, in either way: what must not leak must not be in it.
 pub fn all_words(error: &(dyn Error + 'static)) -> String {
     let mut words = format!("{error:?}");
-    for error in std::iter::successors(Some(error), |error| error.source()) {
+    for error in std::iter::successors(Some(error), |&error| error.source()) {
         write!(words, "\n{error}").unwrap();
     }
     words
