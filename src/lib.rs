@@ -6,8 +6,8 @@ pub mod credentials;
 mod environment;
 pub mod sign;
 
-pub use credentials::EnvProvider;
 #[cfg(feature = "providers")]
 #[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
 pub use credentials::{ContainerProvider, ImdsProvider};
+pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};

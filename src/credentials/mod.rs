@@ -1,5 +1,6 @@
 //! Who signs: providers of credentials, and the cache in front of them.
 
+pub mod cache;
 #[cfg(feature = "providers")]
 mod container;
 #[cfg(feature = "providers")]
@@ -26,6 +27,9 @@ pub use aws_credential_types::{
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
 };
 
+pub use cache::{
+    CachedProvider, CredentialsCache, CredentialsCacheBuilder, LoadError, LoadErrorKind, Lookup, ServeExpired,
+};
 pub use env::EnvProvider;
 pub use error::ProviderFailure;
 #[cfg(feature = "providers")]

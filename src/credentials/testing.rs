@@ -1,16 +1,23 @@
 //! For tests that run cases from outside: where they are, and how each is told by its name.
 
-use std::{fmt::Debug, path::Path};
+use std::{
+    fmt::Debug,
+    path::{Path, PathBuf},
+};
 
 use serde_json::Value;
 
 use crate::Environment;
 
-/// A file of the credentials' cases, under the folder that `SIGV4_VECTORS` names.
+/// The folder with the credentials' cases, under the one that `SIGV4_VECTORS` names.
+pub(crate) fn folder() -> PathBuf {
+    let folder = Environment::process().var("SIGV4_VECTORS").unwrap();
+    Path::new(&folder.expect("SIGV4_VECTORS names the folder with the cases")).join("credentials")
+}
+
+/// A file of that folder that holds JSON.
 pub(crate) fn vectors(file: &str) -> Value {
-    let process = Environment::process();
-    let folder = process.var("SIGV4_VECTORS").unwrap().expect("SIGV4_VECTORS names the folder with the cases");
-    serde_json::from_slice(&process.read(&Path::new(&folder).join("credentials").join(file)).unwrap()).unwrap()
+    serde_json::from_slice(&Environment::process().read(&folder().join(file)).unwrap()).unwrap()
 }
 
 /// Runs each case, tells it by its name, and fails with all that failed.

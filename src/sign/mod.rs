@@ -31,6 +31,7 @@ mod draft;
 mod encode;
 mod error;
 mod headers;
+pub mod infer;
 mod key;
 mod payload;
 mod presign;

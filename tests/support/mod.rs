@@ -3,9 +3,12 @@
 
 pub mod clock;
 pub mod imds;
+#[cfg(feature = "providers")]
 pub mod memory;
+#[cfg(feature = "providers")]
 pub mod replay;
 pub mod server;
+pub mod suite;
 
 use std::{error::Error, fmt::Write, path::PathBuf};
 

@@ -1,0 +1,204 @@
+//! What all clones of a cache share, and the task that refreshes it.
+
+use std::{
+    fmt,
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    time::{Duration, SystemTime},
+};
+
+use aws_credential_types::{Credentials, provider::ProvideCredentials};
+use tokio::{runtime::Handle, sync::oneshot};
+
+use super::{
+    LoadError,
+    builder::Settings,
+    observe, policy,
+    state::{Answer, Decision, Quiet, State},
+};
+
+pub(super) struct Shared {
+    /// What a hit needs, apart from the state so that hits do not wait for each other. Written under the state's lock.
+    front: RwLock<Option<(Arc<Credentials>, Quiet)>>,
+    state: Mutex<State>,
+    provider: Box<dyn ProvideCredentials>,
+    settings: Settings,
+}
+
+impl Shared {
+    pub(super) fn new(provider: Box<dyn ProvideCredentials>, settings: Settings) -> Self {
+        Self { front: RwLock::default(), state: Mutex::default(), provider, settings }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    pub(super) fn now(&self) -> SystemTime {
+        self.settings.clock.now()
+    }
+
+    /// The credentials, where there is nothing to decide.
+    pub(super) fn hit(&self, now: SystemTime) -> Option<Arc<Credentials>> {
+        let front = self.front.read().unwrap_or_else(PoisonError::into_inner);
+        match front.as_ref()? {
+            (_, Quiet::Until(until)) if now >= *until => None,
+            (credentials, _) => Some(Arc::clone(credentials)),
+        }
+    }
+
+    /// What is held and can still be served, with no thought of refreshing it.
+    pub(super) fn held(&self, now: SystemTime) -> Option<Arc<Credentials>> {
+        self.lock().servable(now)
+    }
+
+    /// What can be answered without waiting.
+    pub(super) fn answer(self: &Arc<Self>, now: SystemTime, min_validity: Duration) -> Option<Answer> {
+        self.settle(self.lock(), now, min_validity).ok()
+    }
+
+    /// The end of a channel on which the answer comes, or the answer itself where it is known by now.
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        now: SystemTime,
+        min_validity: Duration,
+    ) -> Result<oneshot::Receiver<Answer>, Answer> {
+        let mut state = match self.settle(self.lock(), now, min_validity) {
+            Ok(answer) => return Err(answer),
+            Err(state) => state,
+        };
+        if let Some(receiver) = state.join() {
+            return Ok(receiver);
+        }
+        match Handle::try_current() {
+            Ok(runtime) => Ok(self.refresh(&runtime, state, now)),
+            Err(_) => Err(Err(LoadError::no_runtime())),
+        }
+    }
+
+    /// An answer, and a refresh in the background where one is due; the lock again if the answer has to be waited for.
+    fn settle<'a>(
+        self: &Arc<Self>,
+        state: MutexGuard<'a, State>,
+        now: SystemTime,
+        min_validity: Duration,
+    ) -> Result<Answer, MutexGuard<'a, State>> {
+        match state.decide(now, min_validity) {
+            Decision::Answer(answer) => Ok(answer),
+            Decision::AnswerAndRefresh(credentials) => {
+                // Without a runtime the old ones are still good, and a later caller may have one.
+                if !state.is_refreshing()
+                    && let Ok(runtime) = Handle::try_current()
+                {
+                    drop(self.refresh(&runtime, state, now));
+                }
+                Ok(Ok(credentials))
+            }
+            Decision::Wait => Err(state),
+        }
+    }
+
+    /// Starts the one refresh, and waits for it.
+    fn refresh(
+        self: &Arc<Self>,
+        runtime: &Handle,
+        mut state: MutexGuard<'_, State>,
+        now: SystemTime,
+    ) -> oneshot::Receiver<Answer> {
+        let (number, receiver) = state.begin();
+        let limit = policy::time_limit(now, state.expiry(), self.settings.deadline);
+        self.publish(&state);
+        // A runtime that is shutting down drops the task within `spawn`, and the slot's guard takes this lock.
+        drop(state);
+        let slot = Slot { cache: Arc::clone(self), number };
+        runtime.spawn(async move {
+            let result = slot.cache.load(limit).await;
+            slot.finish(result);
+        });
+        receiver
+    }
+
+    async fn load(&self, limit: Duration) -> Result<Credentials, LoadError> {
+        let mut attempt = pin!(async {
+            // Within the future that is watched for panics: the timer panics on a runtime without timers.
+            tokio::time::timeout(limit, async { self.provider.provide_credentials().await }).await
+        });
+        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))) {
+            Ok(poll) => poll.map(Some),
+            Err(_) => std::task::Poll::Ready(None),
+        });
+        match caught.await {
+            Some(Ok(Ok(credentials))) => Ok(credentials),
+            Some(Ok(Err(error))) => Err(LoadError::from_source(error)),
+            Some(Err(_)) => {
+                let fallback = self.provider.fallback_on_interrupt();
+                fallback
+                    .filter(|one| self.lock().outlasted_by(one, self.now()))
+                    .ok_or_else(|| LoadError::deadline(limit))
+            }
+            None => Err(LoadError::panicked()),
+        }
+    }
+
+    pub(super) fn invalidate(&self, rejected_access_key_id: &str) {
+        let mut state = self.lock();
+        if state.reject(rejected_access_key_id) {
+            self.publish(&state);
+            drop(state);
+            observe::invalidated(self.settings.source, rejected_access_key_id);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn publish(&self, state: &State) {
+        *self.front.write().unwrap_or_else(PoisonError::into_inner) = state.front();
+    }
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let state = self.lock();
+        f.debug_struct("CredentialsCache")
+            .field("source", &self.settings.source)
+            .field("expiry", &state.expiry())
+            .field("refreshing", &state.is_refreshing())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The right to refresh. Dropping it without a result, as a runtime does that shuts down, frees the slot.
+struct Slot {
+    cache: Arc<Shared>,
+    number: u64,
+}
+
+impl Slot {
+    fn finish(&self, result: Result<Credentials, LoadError>) {
+        let cache = &self.cache;
+        let now = cache.now();
+        let mut state = cache.lock();
+        let Some(ended) = state.finish(self.number, now, result, &cache.settings) else { return };
+        cache.publish(&state);
+        drop(state);
+        observe::refreshed(cache.settings.source, &ended, now);
+        for sender in ended.waiting {
+            // One that is gone has given up: its answer is of no use to anybody.
+            let _ = sender.send(ended.answer.clone());
+        }
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let mut state = self.cache.lock();
+        let waiting = state.interrupted(self.number);
+        self.cache.publish(&state);
+        drop(state);
+        drop(waiting);
+    }
+}

@@ -1,0 +1,265 @@
+//! What the cache knows, and what follows from it for a caller. Nothing here waits or reads a clock.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use aws_credential_types::Credentials;
+use tokio::sync::oneshot;
+
+use super::{LoadError, LoadErrorKind, ServeExpired, builder::Settings, policy};
+
+/// What a caller gets.
+pub(super) type Answer = Result<Arc<Credentials>, LoadError>;
+
+#[derive(Default)]
+pub(super) struct State {
+    current: Option<Held>,
+    refresh: Option<Refresh>,
+    pause: Option<Pause>,
+    /// Failures since the last success.
+    failures: u32,
+    refreshes: u64,
+}
+
+struct Held {
+    credentials: Arc<Credentials>,
+    /// `None`: they never expire.
+    windows: Option<policy::Windows>,
+    outlives_expiry: bool,
+    /// A service has rejected their key.
+    rejected: bool,
+    /// They came because a service had rejected the ones before.
+    replaces_rejected: bool,
+}
+
+/// The refresh that is running, and those who wait for it.
+struct Refresh {
+    number: u64,
+    waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+/// The source is not called before `until`. A clock that is set back before `since` ends the pause, which could last for
+/// any time otherwise.
+struct Pause {
+    since: SystemTime,
+    until: SystemTime,
+    /// `None` after a success.
+    error: Option<LoadError>,
+}
+
+/// What a caller has to do.
+pub(super) enum Decision {
+    Answer(Answer),
+    /// Take the answer, and see to it that a refresh runs.
+    AnswerAndRefresh(Arc<Credentials>),
+    Wait,
+}
+
+/// Until when a hit needs no more than a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Quiet {
+    Until(SystemTime),
+    Forever,
+}
+
+/// How a refresh ended, for those who watch.
+pub(super) struct Ended {
+    pub(super) answer: Answer,
+    pub(super) error: Option<LoadError>,
+    pub(super) next_try: Option<SystemTime>,
+    pub(super) waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+impl Held {
+    fn new(credentials: Credentials, now: SystemTime, settings: &Settings) -> Self {
+        Self {
+            windows: credentials.expiry().map(|expiry| policy::windows(now, expiry, settings.advisory_window)),
+            outlives_expiry: settings.serve_expired || credentials.get_property::<ServeExpired>().is_some(),
+            credentials: Arc::new(credentials),
+            rejected: false,
+            replaces_rejected: false,
+        }
+    }
+
+    fn expired(&self, now: SystemTime) -> bool {
+        self.credentials.expiry().is_some_and(|expiry| expiry <= now)
+    }
+
+    fn servable(&self, now: SystemTime) -> bool {
+        self.outlives_expiry || !self.expired(now)
+    }
+
+    fn answer(&self, now: SystemTime, min_validity: Duration) -> Answer {
+        within(&self.credentials, now, min_validity)
+    }
+}
+
+/// These credentials, if they are valid for long enough.
+pub(super) fn within(credentials: &Arc<Credentials>, now: SystemTime, min_validity: Duration) -> Answer {
+    match credentials.expiry().map(|expiry| expiry.duration_since(now).unwrap_or_default()) {
+        Some(left) if left < min_validity => Err(LoadError::too_short(min_validity, left)),
+        _ => Ok(Arc::clone(credentials)),
+    }
+}
+
+impl State {
+    pub(super) fn decide(&self, now: SystemTime, min_validity: Duration) -> Decision {
+        let pause = self.pause.as_ref().filter(|pause| pause.since <= now && now < pause.until);
+        let held = self.current.as_ref().filter(|held| held.servable(now));
+        match (held, pause) {
+            (Some(held), Some(_)) => Decision::Answer(held.answer(now, min_validity)),
+            (None, Some(Pause { error: Some(error), .. })) => Decision::Answer(Err(error.clone())),
+            (Some(held), None) => match held.windows {
+                _ if held.rejected => Decision::Wait,
+                Some(windows) if now >= windows.mandatory => Decision::Wait,
+                _ if held.answer(now, min_validity).is_err() => Decision::Wait,
+                Some(windows) if now >= windows.advisory => Decision::AnswerAndRefresh(Arc::clone(&held.credentials)),
+                _ => Decision::Answer(Ok(Arc::clone(&held.credentials))),
+            },
+            (None, _) => Decision::Wait,
+        }
+    }
+
+    /// What is held, and until when it can be served without looking at anything else.
+    pub(super) fn front(&self) -> Option<(Arc<Credentials>, Quiet)> {
+        let held = self.current.as_ref()?;
+        let mut until = match held.windows {
+            _ if held.rejected => SystemTime::UNIX_EPOCH,
+            None => return Some((Arc::clone(&held.credentials), Quiet::Forever)),
+            Some(windows) if self.refresh.is_some() => windows.mandatory,
+            Some(windows) => windows.advisory.min(windows.mandatory),
+        };
+        if let Some(pause) = &self.pause {
+            until = until.max(pause.until);
+        }
+        Some((Arc::clone(&held.credentials), Quiet::Until(until)))
+    }
+
+    pub(super) fn expiry(&self) -> Option<SystemTime> {
+        self.current.as_ref()?.credentials.expiry()
+    }
+
+    pub(super) fn servable(&self, now: SystemTime) -> Option<Arc<Credentials>> {
+        self.current.as_ref().filter(|held| held.servable(now)).map(|held| Arc::clone(&held.credentials))
+    }
+
+    /// Whether these credentials, which are good now, can be used for longer than those that are held.
+    pub(super) fn outlasted_by(&self, others: &Credentials, now: SystemTime) -> bool {
+        match (others.expiry(), self.current.as_ref().map(|held| held.credentials.expiry())) {
+            (Some(theirs), _) if theirs <= now => false,
+            (_, None) => true,
+            (_, Some(None)) => false,
+            (None, Some(Some(_))) => true,
+            (Some(theirs), Some(Some(ours))) => theirs > ours,
+        }
+    }
+
+    pub(super) fn is_refreshing(&self) -> bool {
+        self.refresh.is_some()
+    }
+
+    /// Takes the one slot for a refresh. The number identifies it when it ends.
+    pub(super) fn begin(&mut self) -> (u64, oneshot::Receiver<Answer>) {
+        self.refreshes += 1;
+        let (sender, receiver) = oneshot::channel();
+        self.refresh = Some(Refresh { number: self.refreshes, waiting: vec![sender] });
+        (self.refreshes, receiver)
+    }
+
+    /// Waits for the refresh that is running, if one is.
+    pub(super) fn join(&mut self) -> Option<oneshot::Receiver<Answer>> {
+        let waiting = &mut self.refresh.as_mut()?.waiting;
+        if waiting.len() == waiting.capacity() {
+            // Callers that gave up make room, so that a source that hangs under load does not pile up senders.
+            waiting.retain(|sender| !sender.is_closed());
+        }
+        let (sender, receiver) = oneshot::channel();
+        waiting.push(sender);
+        Some(receiver)
+    }
+
+    /// The refresh went away without a result. Those who wait are sent nothing, and look again.
+    pub(super) fn interrupted(&mut self, number: u64) -> Vec<oneshot::Sender<Answer>> {
+        self.end(number).unwrap_or_default()
+    }
+
+    /// The refresh of this number has a result.
+    pub(super) fn finish(
+        &mut self,
+        number: u64,
+        now: SystemTime,
+        result: Result<Credentials, LoadError>,
+        settings: &Settings,
+    ) -> Option<Ended> {
+        let mut waiting = self.end(number)?;
+        let error = match result {
+            Ok(credentials) => self.arrive(Held::new(credentials, now, settings), now),
+            Err(error) => Some(error),
+        };
+        let answer = match &error {
+            Some(error) => self.fail(now, error),
+            None => self.succeed(now),
+        };
+        if self.failures == 1 && matches!(&answer, Err(error) if error.kind() == LoadErrorKind::Panicked) {
+            // Sent nothing, those who wait start one new refresh. They are told if it panics too.
+            waiting.clear();
+        }
+        let next_try = match self.front() {
+            Some((_, Quiet::Until(until))) => Some(until),
+            Some((_, Quiet::Forever)) => None,
+            None => self.pause.as_ref().map(|pause| pause.until),
+        };
+        Some(Ended { answer, error, next_try, waiting })
+    }
+
+    fn end(&mut self, number: u64) -> Option<Vec<oneshot::Sender<Answer>>> {
+        self.refresh.take_if(|refresh| refresh.number == number).map(|refresh| refresh.waiting)
+    }
+
+    /// Keeps what has arrived if it is of use; an error if it does not count as a success.
+    fn arrive(&mut self, mut held: Held, now: SystemTime) -> Option<LoadError> {
+        let expired = held.expired(now);
+        // What its source lets outlive its expiry is still better than nothing, or than what expired before it.
+        let useful = !expired || held.outlives_expiry && self.current.as_ref().is_none_or(|old| old.expired(now));
+        if useful {
+            held.replaces_rejected = self.current.as_ref().is_some_and(|old| old.rejected);
+            self.current = Some(held);
+        }
+        expired.then(LoadError::expired)
+    }
+
+    fn succeed(&mut self, now: SystemTime) -> Answer {
+        self.failures = 0;
+        let until = policy::rest_after_success(now, self.expiry());
+        self.pause = Some(Pause { since: now, until, error: None });
+        self.current.as_ref().map(|held| Arc::clone(&held.credentials)).ok_or_else(LoadError::interrupted)
+    }
+
+    fn fail(&mut self, now: SystemTime, error: &LoadError) -> Answer {
+        self.failures = self.failures.saturating_add(1);
+        let lasting = !error.is_retryable();
+        let held = self.current.as_ref().filter(|held| held.servable(now));
+        let until = match held {
+            Some(held) => Some(policy::rest_after_failure(now, held.credentials.expiry(), lasting, self.failures)),
+            None => policy::remember_error(now, lasting, self.failures),
+        };
+        self.pause = until.map(|until| Pause { since: now, until, error: Some(error.clone()) });
+        held.map(|held| Arc::clone(&held.credentials)).ok_or_else(|| error.clone())
+    }
+
+    /// A service has rejected this key. Whether it is the one that is held.
+    pub(super) fn reject(&mut self, access_key_id: &str) -> bool {
+        let Some(held) = self.current.as_mut().filter(|held| held.credentials.access_key_id() == access_key_id) else {
+            return false;
+        };
+        held.rejected = true;
+        // The rest after a success is cut short once. If what comes then is rejected as well, it holds: a source that
+        // serves the same dead key again would be called for every request otherwise. A back-off always holds.
+        if !held.replaces_rejected && self.pause.as_ref().is_some_and(|pause| pause.error.is_none()) {
+            self.pause = None;
+        }
+        true
+    }
+}
