@@ -1,6 +1,7 @@
 //! Who signs: providers of credentials, and the cache in front of them.
 
 pub mod cache;
+mod chain;
 #[cfg(feature = "providers")]
 mod container;
 #[cfg(feature = "providers")]
@@ -30,6 +31,7 @@ pub use aws_credential_types::{
 pub use cache::{
     CachedProvider, CredentialsCache, CredentialsCacheBuilder, LoadError, LoadErrorKind, Lookup, ServeExpired,
 };
+pub use chain::ChainProvider;
 pub use env::EnvProvider;
 pub use error::ProviderFailure;
 #[cfg(feature = "providers")]

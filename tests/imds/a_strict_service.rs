@@ -12,6 +12,7 @@ async fn gives_credentials_for_one_token() {
         assert_eq!(credentials.account_id().unwrap().as_str(), "123456789012");
         let expiry = credentials.expiry().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
         assert_eq!(expiry.as_secs(), 1_234_567_890);
+        assert!(credentials.get_property::<ServeExpired>().is_some(), "a cache may serve them past that");
     }
     let (list, role) = (format!("GET {EXTENDED} 200"), format!("GET {EXTENDED}web 200"));
     assert_eq!(instance.lock().unwrap().log, [&*format!("PUT {TOKEN} 200"), &list, &role, &role]);

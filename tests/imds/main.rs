@@ -31,7 +31,7 @@ use support::{
 use tokio::time::Instant;
 use tower_sigv4::{
     Environment, ImdsProvider,
-    credentials::{CredentialsError, EndpointMode, HttpClient, ImdsProviderBuilder, ProvideCredentials},
+    credentials::{CredentialsError, EndpointMode, HttpClient, ImdsProviderBuilder, ProvideCredentials, ServeExpired},
 };
 
 const TOKEN: &str = "/latest/api/token";
