@@ -10,11 +10,10 @@ use std::{
     time::Duration,
 };
 
-use aws_credential_types::provider::future;
 use support::{Class, all_words, class, reason};
 use tower_sigv4::{
     EnvProvider, Environment,
-    credentials::{ChainProvider, Credentials, CredentialsError, ProvideCredentials, ProviderFailure},
+    credentials::{ChainProvider, Credentials, CredentialsError, ProvideCredentials, ProviderFailure, future},
 };
 
 type Answer = fn() -> Result<Credentials, CredentialsError>;

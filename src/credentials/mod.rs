@@ -25,7 +25,7 @@ mod testing;
 
 pub use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
 
 pub use cache::{
