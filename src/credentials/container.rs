@@ -83,6 +83,7 @@ pub struct ContainerProvider {
 
 /// What [`ContainerProvider`] does otherwise than by default.
 #[derive(Debug, Clone)]
+#[must_use = "build() makes the provider"]
 pub struct ContainerProviderBuilder {
     environment: Environment,
     http: Option<HttpClient>,
@@ -111,14 +112,12 @@ impl Default for ContainerProvider {
 
 impl ContainerProviderBuilder {
     /// Where variables and files are read; by default those of the process.
-    #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
     /// The client that asks the endpoint.
-    #[must_use]
     pub fn http_client(mut self, client: HttpClient) -> Self {
         self.http = Some(client);
         self
@@ -128,21 +127,18 @@ impl ContainerProviderBuilder {
     ///
     /// A client given by [`http_client`](Self::http_client) connects as it likes: then this and the
     /// [`read_timeout`](Self::read_timeout) together are the time that it has for the whole.
-    #[must_use]
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
         self
     }
 
     /// How long the whole answer may take on a connection; 5 seconds by default.
-    #[must_use]
     pub fn read_timeout(mut self, time: Duration) -> Self {
         self.read_timeout = time;
         self
     }
 
     /// How many times the request is sent at most; 3 by default, and at least one.
-    #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self

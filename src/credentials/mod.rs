@@ -1,6 +1,7 @@
 //! Who signs: providers of credentials, and the cache in front of them.
 
 pub mod cache;
+mod chain;
 #[cfg(feature = "providers")]
 mod container;
 #[cfg(feature = "providers")]
@@ -24,12 +25,13 @@ mod testing;
 
 pub use aws_credential_types::{
     Credentials,
-    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError},
+    provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
 
 pub use cache::{
     CachedProvider, CredentialsCache, CredentialsCacheBuilder, LoadError, LoadErrorKind, Lookup, ServeExpired,
 };
+pub use chain::ChainProvider;
 pub use env::EnvProvider;
 pub use error::ProviderFailure;
 #[cfg(feature = "providers")]

@@ -2,20 +2,25 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 
 pub mod clock;
+pub mod imds;
+#[cfg(feature = "providers")]
 pub mod memory;
+#[cfg(feature = "providers")]
 pub mod replay;
 pub mod server;
 pub mod suite;
 
 use std::{error::Error, fmt::Write, path::PathBuf};
 
-use tower_sigv4::credentials::{CredentialsError, ProviderFailure};
+use tower_sigv4::{
+    Environment,
+    credentials::{CredentialsError, ProviderFailure},
+};
 
 /// The folder of outside vectors; a test that calls this is ignored unless asked for.
 pub fn vectors() -> PathBuf {
-    #[allow(clippy::disallowed_methods, reason = "this variable is for the test itself")]
-    let folder = std::env::var_os("SIGV4_VECTORS").expect("SIGV4_VECTORS names the folder of the vectors");
-    folder.into()
+    let folder = Environment::process().var("SIGV4_VECTORS").unwrap();
+    folder.expect("SIGV4_VECTORS names the folder of the vectors").into()
 }
 
 /// How a chain takes an error.

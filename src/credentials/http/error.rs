@@ -66,7 +66,7 @@ fn kind_of(error: &(dyn std::error::Error + 'static)) -> Option<HttpErrorKind> {
         return Some(HttpErrorKind::TooLarge);
     }
     #[cfg(feature = "client")]
-    if error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect()) {
+    if error.downcast_ref().is_some_and(hyper_util::client::legacy::Error::is_connect) {
         return Some(HttpErrorKind::Connect);
     }
     match error.downcast_ref::<io::Error>()?.kind() {

@@ -67,7 +67,7 @@ impl Client<'_> {
         let read = &read;
         retrying(self.attempts, || async move {
             let access = self.access().await.map_err(Failed::Finally)?;
-            let mut request = self.request(Request::get(self.uri(path)))?;
+            let mut request = sendable(Request::get(self.uri(path)))?;
             if let Some(token) = &access.token {
                 request.headers_mut().insert(TOKEN, token.clone());
             }
@@ -114,7 +114,7 @@ impl Client<'_> {
     /// Asks once for a token. The inner error is one after which version 1 may still be there.
     async fn new_token(&self) -> Result<Result<Access, CredentialsError>, Failed<CredentialsError>> {
         let request = Request::put(self.uri(TOKEN_PATH)).header(TOKEN_TTL, TTL.as_secs()).header(CONTENT_LENGTH, 0);
-        let request = self.request(request)?;
+        let request = sendable(request)?;
         let asked = self.clock.now();
         let response = match self.http.send(request, self.limits).await {
             Ok(response) => response,
@@ -168,14 +168,6 @@ impl Client<'_> {
         format!("{}{path}", self.endpoint)
     }
 
-    fn request(&self, request: http::request::Builder) -> Result<Request<Full<Bytes>>, Failed<CredentialsError>> {
-        request.header(ACCEPT, "*/*").body(Full::default()).map_err(|error| {
-            Failed::Finally(
-                ProviderFailure::new(NAME, "the address cannot be asked").caused_by(error).invalid_configuration(),
-            )
-        })
-    }
-
     fn held(&self) -> std::sync::MutexGuard<'_, Option<Access>> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -184,6 +176,14 @@ impl Client<'_> {
     fn drop(&self, access: &Access) {
         self.held().take_if(|held| held == access);
     }
+}
+
+fn sendable(request: http::request::Builder) -> Result<Request<Full<Bytes>>, Failed<CredentialsError>> {
+    request.header(ACCEPT, "*/*").body(Full::default()).map_err(|error| {
+        Failed::Finally(
+            ProviderFailure::new(NAME, "the address cannot be asked").caused_by(error).invalid_configuration(),
+        )
+    })
 }
 
 /// What a status means that is neither success nor 404.

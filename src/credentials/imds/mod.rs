@@ -11,7 +11,7 @@ use aws_credential_types::{
 };
 
 use super::{
-    HttpClient, ProviderFailure,
+    HttpClient, ProviderFailure, ServeExpired,
     document::{Document, Unreadable},
     http::{Failed, Limits},
 };
@@ -56,8 +56,7 @@ const MAX_BYTES: usize = 64 * 1024;
 /// passing is tried up to 4 times with pauses between. An unreachable service is not tried again, so that a chain on a
 /// laptop ends soon.
 ///
-/// Credentials of this provider go on being used past their expiry where the service cannot renew them: the service
-/// itself promises that they still work then.
+/// The credentials carry the mark [`ServeExpired`]: a cache serves them past their expiry while the service is down.
 ///
 /// ```
 /// use std::time::Duration;
@@ -140,11 +139,11 @@ impl ImdsProvider {
 
     /// The role that the service names; settles which API is there.
     async fn list(&self, client: &Client<'_>, api: &mut Option<Api>) -> Result<String, CredentialsError> {
-        if api.is_none() {
-            if let Some(role) = client.get(Api::Extended.path(), read_role).await? {
-                *api = Some(Api::Extended);
-                return Ok(role);
-            }
+        if api.is_none()
+            && let Some(role) = client.get(Api::Extended.path(), read_role).await?
+        {
+            *api = Some(Api::Extended);
+            return Ok(role);
         }
         if let Some(role) = client.get(api.get_or_insert(Api::Legacy).path(), read_role).await? {
             return Ok(role);
@@ -219,7 +218,9 @@ fn read_credentials(json: &[u8]) -> Read<Credentials> {
     // Instance credentials are always temporary: an answer without these two was cut short.
     document.required("Token").map_err(unreadable)?;
     document.required("Expiration").map_err(unreadable)?;
-    document.credentials(NAME).map_err(unreadable)
+    let mut credentials = document.credentials(NAME).map_err(unreadable)?;
+    credentials.set_property(ServeExpired);
+    Ok(credentials)
 }
 
 impl ProvideCredentials for ImdsProvider {

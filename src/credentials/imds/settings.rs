@@ -50,6 +50,7 @@ impl FromStr for EndpointMode {
 
 /// What [`ImdsProvider`] does otherwise than by default.
 #[derive(Debug, Clone)]
+#[must_use = "build() makes the provider"]
 pub struct ImdsProviderBuilder {
     environment: Environment,
     http: Option<HttpClient>,
@@ -84,50 +85,43 @@ impl Default for ImdsProviderBuilder {
 
 impl ImdsProviderBuilder {
     /// Where variables and files are read; by default those of the process.
-    #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.environment = environment;
         self
     }
 
     /// The client that asks the service.
-    #[must_use]
     pub fn http_client(mut self, client: HttpClient) -> Self {
         self.http = Some(client);
         self
     }
 
     /// The clock by which the session token ages.
-    #[must_use]
     pub fn time_source(mut self, clock: impl TimeSource + 'static) -> Self {
         self.clock = SharedTimeSource::new(clock);
         self
     }
 
     /// The address of the service, like `http://169.254.169.254`. It beats every other setting of address or mode.
-    #[must_use]
     pub fn endpoint(mut self, endpoint: impl Into<String>) -> Self {
         self.endpoint = Some(endpoint.into());
         self
     }
 
     /// The protocol, where neither the code nor a variable nor the profile gives an address.
-    #[must_use]
     pub fn endpoint_mode(mut self, mode: EndpointMode) -> Self {
         self.mode = Some(mode);
         self
     }
 
     /// The role, which is then not looked up. A service that does not know it is an error.
-    #[must_use]
     pub fn role(mut self, role: impl Into<String>) -> Self {
         self.role = Some(role.into());
         self
     }
 
     /// The profile whose settings hold, instead of that of `AWS_PROFILE`.
-    #[must_use]
-    pub fn profile_name(mut self, name: impl Into<String>) -> Self {
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
@@ -136,7 +130,6 @@ impl ImdsProviderBuilder {
     ///
     /// Version 1 gives the credentials to whoever can make the instance send a `GET`, by a forged request for instance;
     /// it is for services that merely look like EC2's. `AWS_EC2_METADATA_V1_DISABLED=true` forbids it all the same.
-    #[must_use]
     pub fn allow_version_1(mut self, allow: bool) -> Self {
         self.version_1 = allow;
         self
@@ -146,21 +139,18 @@ impl ImdsProviderBuilder {
     ///
     /// A client given by [`http_client`](Self::http_client) connects as it likes: then this and the
     /// [`read_timeout`](Self::read_timeout) together are the time that it has for the whole.
-    #[must_use]
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.connect_timeout = time;
         self
     }
 
     /// How long the whole answer may take on a connection; one second by default.
-    #[must_use]
     pub fn read_timeout(mut self, time: Duration) -> Self {
         self.read_timeout = time;
         self
     }
 
     /// How many times each request is sent at most; 4 by default, and at least one.
-    #[must_use]
     pub fn attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts;
         self
