@@ -5,6 +5,8 @@ mod chain;
 #[cfg(feature = "providers")]
 mod container;
 #[cfg(feature = "providers")]
+mod default_chain;
+#[cfg(feature = "providers")]
 mod document;
 mod env;
 mod error;
@@ -38,6 +40,7 @@ pub use error::ProviderFailure;
 #[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
 pub use {
     container::{ContainerProvider, ContainerProviderBuilder},
+    default_chain::{DefaultChain, DefaultChainBuilder},
     http::HttpClient,
     imds::{EndpointMode, ImdsProvider, ImdsProviderBuilder, UnknownEndpointMode},
     process::ProcessProvider,
