@@ -26,7 +26,7 @@ sts_options!(ProfileProviderBuilder);
 
 impl ProfileProviderBuilder {
     /// The profile to read, whatever `AWS_PROFILE` says.
-    pub fn profile_name(mut self, name: impl Into<String>) -> Self {
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
@@ -61,7 +61,7 @@ impl ProfileProviderBuilder {
             (instance, container) = (instance.http_client(http.clone()), container.http_client(http.clone()));
         }
         if let Some(profile) = &self.profile {
-            instance = instance.profile_name(profile.clone());
+            instance = instance.profile(profile.clone());
         }
         let variables = EnvProvider::new().with_environment(environment.clone());
         self.options.http = Some(self.options.client());

@@ -35,7 +35,7 @@ const NAME: &str = "profile";
 /// ```
 /// use tower_sigv4::{CredentialsCache, ProfileProvider};
 ///
-/// let credentials = CredentialsCache::new(ProfileProvider::builder().profile_name("staging").build());
+/// let credentials = CredentialsCache::new(ProfileProvider::builder().profile("staging").build());
 /// ```
 ///
 /// # Errors

@@ -85,21 +85,18 @@ macro_rules! sts_options {
     ($builder:ident) => {
         impl $builder {
             /// Where variables and files are read; by default those of the process.
-            #[must_use]
             pub fn environment(mut self, environment: crate::Environment) -> Self {
                 self.options.environment = environment;
                 self
             }
 
             /// The client that asks STS. Do not give it one that signs: the provider signs where it has to.
-            #[must_use]
             pub fn http_client(mut self, client: crate::credentials::HttpClient) -> Self {
                 self.options.http = Some(client);
                 self
             }
 
             /// The region of STS; else that of `AWS_REGION`, `AWS_DEFAULT_REGION` or the profile.
-            #[must_use]
             pub fn region(mut self, region: impl Into<String>) -> Self {
                 self.options.endpoint.region = Some(region.into());
                 self
@@ -107,7 +104,6 @@ macro_rules! sts_options {
 
             /// The address to ask at instead of AWS's own; else that of `AWS_ENDPOINT_URL_STS`, `AWS_ENDPOINT_URL` or
             /// the profile. It cannot be combined with FIPS or dual stack.
-            #[must_use]
             pub fn endpoint_url(mut self, url: impl Into<String>) -> Self {
                 self.options.endpoint.endpoint_url = Some(url.into());
                 self
@@ -115,14 +111,12 @@ macro_rules! sts_options {
 
             /// Whether addresses in variables and the profile are passed over; else as
             /// `AWS_IGNORE_CONFIGURED_ENDPOINT_URLS` or the profile says.
-            #[must_use]
             pub fn ignore_configured_endpoint_urls(mut self, ignore: bool) -> Self {
                 self.options.endpoint.ignore_configured_urls = Some(ignore);
                 self
             }
 
             /// Whether to ask a host that meets FIPS 140; else as `AWS_USE_FIPS_ENDPOINT` or the profile says.
-            #[must_use]
             pub fn use_fips(mut self, fips: bool) -> Self {
                 self.options.endpoint.fips = Some(fips);
                 self
@@ -130,7 +124,6 @@ macro_rules! sts_options {
 
             /// Whether to ask a host that has IPv6 addresses too; else as `AWS_USE_DUALSTACK_ENDPOINT` or the profile
             /// says.
-            #[must_use]
             pub fn use_dual_stack(mut self, dual_stack: bool) -> Self {
                 self.options.endpoint.dual_stack = Some(dual_stack);
                 self
@@ -138,7 +131,6 @@ macro_rules! sts_options {
 
             /// Whether the regions of old share the host `sts.amazonaws.com`; else as `AWS_STS_REGIONAL_ENDPOINTS` or
             /// the profile says. By default each region has its own.
-            #[must_use]
             pub fn use_global_endpoint(mut self, global: bool) -> Self {
                 self.options.endpoint.global = Some(global);
                 self
@@ -148,21 +140,18 @@ macro_rules! sts_options {
             ///
             /// A client given by [`http_client`](Self::http_client) connects as it likes: then this and the
             /// [`read_timeout`](Self::read_timeout) together are the time that it has for the whole.
-            #[must_use]
             pub fn connect_timeout(mut self, time: std::time::Duration) -> Self {
                 self.options.connect_timeout = time;
                 self
             }
 
             /// How long the whole answer may take on a connection; 10 seconds by default.
-            #[must_use]
             pub fn read_timeout(mut self, time: std::time::Duration) -> Self {
                 self.options.read_timeout = time;
                 self
             }
 
             /// How many times a call is sent at most; 3 by default, and at least one.
-            #[must_use]
             pub fn attempts(mut self, attempts: u32) -> Self {
                 self.options.attempts = attempts;
                 self
