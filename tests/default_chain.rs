@@ -118,11 +118,11 @@ async fn what_the_builder_is_told_reaches_every_provider() {
     let (client, seen) = memory::client(world);
     let builder = DefaultChain::builder().environment(environment).http_client(client).time_source(ManualClock::at(0));
 
-    let staging = builder.clone().profile_name("staging").build();
+    let staging = builder.clone().profile("staging").build();
     staging.provide_credentials().await.unwrap();
     assert_eq!(seen.lines()[0], "PUT http://staging.example/latest/api/token", "the instance reads the profile");
 
-    let web = builder.profile_name("web").region("eu-central-1").build();
+    let web = builder.profile("web").region("eu-central-1").build();
     assert_eq!(web.provide_credentials().await.unwrap().access_key_id(), "AKIDSTS");
     assert_eq!(seen.lines().last().unwrap(), "POST https://sts.eu-central-1.amazonaws.com/");
 }

@@ -31,7 +31,7 @@ use crate::{
 /// use tower_sigv4::{CredentialsCache, DefaultChain};
 ///
 /// let credentials = CredentialsCache::new(DefaultChain::new());
-/// let of_a_profile = DefaultChain::builder().profile_name("staging").region("eu-central-1").build();
+/// let of_a_profile = DefaultChain::builder().profile("staging").region("eu-central-1").build();
 /// ```
 ///
 /// See [the chain of the SDKs](https://docs.aws.amazon.com/sdkref/latest/guide/standardized-credentials.html).
@@ -94,7 +94,7 @@ impl DefaultChainBuilder {
 
     /// The profile, whatever `AWS_PROFILE` says. Keys in the environment still come first: who wants the profile and
     /// nothing else takes a [`ProfileProvider`].
-    pub fn profile_name(mut self, name: impl Into<String>) -> Self {
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
@@ -117,8 +117,8 @@ impl DefaultChainBuilder {
             web_identity = web_identity.region(region);
         }
         if let Some(name) = self.profile {
-            profile = profile.profile_name(name.clone());
-            instance = instance.profile_name(name);
+            profile = profile.profile(name.clone());
+            instance = instance.profile(name);
         }
         DefaultChain(
             ChainProvider::new("environment", EnvProvider::new().with_environment(self.environment))

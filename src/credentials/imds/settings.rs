@@ -121,7 +121,7 @@ impl ImdsProviderBuilder {
     }
 
     /// The profile whose settings hold, instead of that of `AWS_PROFILE`.
-    pub fn profile_name(mut self, name: impl Into<String>) -> Self {
+    pub fn profile(mut self, name: impl Into<String>) -> Self {
         self.profile = Some(name.into());
         self
     }
