@@ -14,7 +14,7 @@ use clap::Parser;
 use http::{Method, Uri};
 use tower::BoxError;
 use tower_sigv4::{
-    CredentialsCache, EnvProvider, Environment,
+    CredentialsCache, DefaultChain, Environment,
     sign::{Profile, Signer, infer::infer},
 };
 
@@ -73,7 +73,7 @@ async fn presign(args: Args) -> Result<Uri, BoxError> {
     };
 
     // The cache is the clock too: what expires and what is signed are judged by one time.
-    let cache = CredentialsCache::from(EnvProvider::new());
+    let cache = CredentialsCache::from(DefaultChain::new());
     let credentials = cache.get().await?;
     let now = cache.time_source().now();
 

@@ -25,7 +25,7 @@ use http::{Method, Request, Response, Uri};
 use http_body_util::BodyExt;
 use reqwest::{Url, redirect::Policy};
 use tower::{BoxError, Service, ServiceBuilder, ServiceExt};
-use tower_sigv4::{EnvProvider, SigV4Layer};
+use tower_sigv4::{DefaultChain, SigV4Layer};
 
 /// Sends one signed request through reqwest and prints the answer.
 #[derive(Debug, Parser)]
@@ -105,7 +105,7 @@ async fn run(args: Args) -> Result<bool, BoxError> {
     // reqwest's TLS takes the process's provider; this one is compiled in already.
     let _ = rustls::crypto::ring::default_provider().install_default();
 
-    let mut signer = SigV4Layer::builder(EnvProvider::new());
+    let mut signer = SigV4Layer::builder(DefaultChain::new());
     if let Some(service) = args.service {
         signer = signer.service(service);
     }

@@ -29,7 +29,7 @@ use hyper_util::{
 };
 use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_http::trace::TraceLayer;
-use tower_sigv4::{EnvProvider, Error, ErrorKind, Payload, SigV4Layer};
+use tower_sigv4::{DefaultChain, Error, ErrorKind, Payload, SigV4Layer};
 
 /// Signs the requests that pass and hands them to one upstream.
 #[derive(Debug, Parser)]
@@ -132,7 +132,7 @@ async fn run(args: Args) -> Result<(), BoxError> {
 
 /// The client: signer and TLS beneath it. It follows no redirects, since a proxy's client decides about those.
 fn client(args: &Args) -> Result<Upstream, BoxError> {
-    let mut signer = SigV4Layer::builder(EnvProvider::new()).buffer_limit(args.buffer_limit);
+    let mut signer = SigV4Layer::builder(DefaultChain::new()).buffer_limit(args.buffer_limit);
     if let Some(service) = &args.service {
         signer = signer.service(service.clone());
     }

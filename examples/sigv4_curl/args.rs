@@ -14,7 +14,7 @@ use crate::{
 /// Sends an HTTP request signed with AWS Signature Version 4.
 ///
 /// Service and region are those of the URL's host name, where it is one of AWS, unless they are given; the region is
-/// looked for in AWS_REGION, AWS_DEFAULT_REGION and the profile after that.
+/// looked for in AWS_REGION and AWS_DEFAULT_REGION after that.
 #[derive(Debug, Parser)]
 #[allow(clippy::doc_markdown, reason = "the help is read in a terminal")]
 #[allow(clippy::struct_excessive_bools, reason = "a flag is a bool")]
