@@ -13,7 +13,7 @@
 //!
 //! See [Create a canonical request](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request).
 
-use sha2::{Digest, Sha256};
+use sha2::{Digest, Sha256, digest::Update};
 
 use super::{
     PathEncoding, PayloadHash,
@@ -33,26 +33,27 @@ impl Sink for Vec<u8> {
 }
 
 /// Hashes what is written, some blocks at a time: the pieces of a canonical request are shorter than a block.
-pub(super) struct HashSink {
-    hash: Sha256,
-    waiting: [u8; Self::ROOM],
+pub(super) struct HashSink<H> {
+    hash: H,
+    waiting: [u8; ROOM],
     filled: usize,
 }
 
-impl HashSink {
-    const ROOM: usize = 512;
+const ROOM: usize = 512;
 
-    pub(super) fn new() -> Self {
-        Self { hash: Sha256::new(), waiting: [0; Self::ROOM], filled: 0 }
+impl<H: Update> HashSink<H> {
+    pub(super) fn new(hash: H) -> Self {
+        Self { hash, waiting: [0; ROOM], filled: 0 }
     }
 
-    pub(super) fn finish(mut self) -> [u8; 32] {
+    /// The hash, of all that was written.
+    pub(super) fn finish(mut self) -> H {
         self.hash.update(&self.waiting[..self.filled]);
-        self.hash.finalize().into()
+        self.hash
     }
 }
 
-impl Sink for HashSink {
+impl<H: Update> Sink for HashSink<H> {
     #[inline]
     fn put(&mut self, bytes: &[u8]) {
         if let Some(room) = self.waiting[self.filled..].get_mut(..bytes.len()) {
@@ -93,9 +94,9 @@ impl CanonicalRequest<'_, '_> {
     }
 
     pub(super) fn hash(&self) -> [u8; 32] {
-        let mut sink = HashSink::new();
+        let mut sink = HashSink::new(Sha256::new());
         self.write(&mut sink);
-        sink.finish()
+        sink.finish().finalize().into()
     }
 }
 
@@ -107,9 +108,9 @@ mod tests {
     fn pieces_of_any_length_hash_as_one() {
         let text: Vec<u8> = (0..5000u32).map(|at| (at % 251) as u8).collect();
         for length in [1, 7, 63, 64, 511, 512, 513, 5000] {
-            let mut sink = HashSink::new();
+            let mut sink = HashSink::new(Sha256::new());
             text.chunks(length).for_each(|piece| sink.put(piece));
-            assert_eq!(sink.finish(), <[u8; 32]>::from(Sha256::digest(&text)), "{length}");
+            assert_eq!(sink.finish().finalize(), Sha256::digest(&text), "{length}");
         }
     }
 }

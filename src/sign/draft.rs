@@ -12,7 +12,7 @@ use super::{
     encode::into_text,
     headers::SignedHeaders,
     key::{KeyCache, Prepared, SigningKey},
-    string_to_sign::{Algorithm, CredentialScope, string_to_sign},
+    string_to_sign::{Algorithm, CredentialScope, StringToSign},
     uri::{Host, Target, parameters, rewritten},
 };
 
@@ -134,7 +134,7 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn signature(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Signature {
-        prepared.key.sign(&[&string_to_sign(&self.scope(), request.hash())])
+        prepared.key.sign_text(&StringToSign { scope: self.scope(), canonical_request: request.hash() })
     }
 
     pub(super) fn explanation(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Explanation {
@@ -142,12 +142,13 @@ impl<'a> Draft<'a> {
         request.write(&mut canonical_request);
         let mut signed_headers = Vec::new();
         request.headers.write_names(&mut signed_headers, b";");
-        let string_to_sign = string_to_sign(&self.scope(), PayloadHash::digest(&canonical_request));
+        let hash = PayloadHash::digest(&canonical_request);
+        let string_to_sign = StringToSign { scope: self.scope(), canonical_request: hash };
         Explanation {
-            signature: prepared.key.sign(&[&string_to_sign]),
+            signature: prepared.key.sign_text(&string_to_sign),
             signed_headers: into_text(signed_headers),
             canonical_request: into_text(canonical_request),
-            string_to_sign: into_text(string_to_sign.into_vec()),
+            string_to_sign: into_text(string_to_sign.to_text()),
         }
     }
 

@@ -15,7 +15,8 @@ use sha2::Sha256;
 use super::sigv4a::EcdsaKey;
 use super::{
     SignError, Signature,
-    string_to_sign::{Algorithm, CredentialScope},
+    canonical::HashSink,
+    string_to_sign::{Algorithm, CredentialScope, StringToSign},
 };
 use crate::lanes::Lanes;
 
@@ -50,6 +51,18 @@ pub(crate) enum SigningKey {
 }
 
 impl SigningKey {
+    pub(super) fn sign_text(&self, text: &StringToSign<'_>) -> Signature {
+        match self {
+            Self::Hmac(HmacKey(keyed)) => {
+                let mut sink = HashSink::new(keyed.clone());
+                text.write(&mut sink);
+                Signature::new(sink.finish().finalize().into_bytes().into())
+            }
+            #[cfg(feature = "sigv4a")]
+            Self::Ecdsa(key) => key.sign(&[&text.to_text()]),
+        }
+    }
+
     /// Signs a message that is given in parts.
     pub(super) fn sign(&self, parts: &[&[u8]]) -> Signature {
         match self {
