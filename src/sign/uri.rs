@@ -50,6 +50,10 @@ impl<'a> Target<'a> {
         Self { path: wire_path(uri.path(), profile), query: uri.query().map(wire_query) }
     }
 
+    pub(super) fn query(&self) -> &str {
+        self.query.as_deref().unwrap_or_default()
+    }
+
     fn is_changed(&self) -> bool {
         matches!(self.path, Cow::Owned(_)) || matches!(self.query, Some(Cow::Owned(_)))
     }
@@ -149,7 +153,9 @@ fn starts_with_auth(query: &[u8]) -> bool {
 }
 
 /// The parameters of a query in canonical order: by name, then by value.
-pub(super) type Parameters<'a> = SmallVec<[(&'a str, &'a str); 16]>;
+pub(super) type Parameters<'a> = SmallVec<[Parameter<'a>; 16]>;
+/// Name and value.
+pub(super) type Parameter<'a> = (&'a str, &'a str);
 
 /// Sorts the parameters of a query that is spelled canonically.
 pub(super) fn parameters(query: &str) -> Parameters<'_> {
@@ -175,7 +181,7 @@ pub(super) fn parameters(query: &str) -> Parameters<'_> {
 }
 
 /// Writes the canonical query of sorted parameters.
-pub(super) fn write_query(sink: &mut impl Sink, parameters: &Parameters<'_>) {
+pub(super) fn write_query(sink: &mut impl Sink, parameters: &[Parameter<'_>]) {
     let mut separator: &[u8] = b"";
     for (name, value) in parameters {
         sink.put(separator);
