@@ -129,6 +129,9 @@ impl State {
         if let Some(pause) = &self.pause {
             until = until.max(pause.until);
         }
+        if let Some(expiry) = credentials.expiry().filter(|_| !held.outlives_expiry) {
+            until = until.min(expiry);
+        }
         Some((credentials, Quiet::Until(until)))
     }
 
@@ -142,13 +145,10 @@ impl State {
 
     /// Whether these credentials, which are good now, can be used for longer than those that are held.
     pub(super) fn outlasted_by(&self, others: &Credentials, now: SystemTime) -> bool {
-        match (others.expiry(), self.current.as_ref().map(|held| held.credentials.expiry())) {
-            (Some(theirs), _) if theirs <= now => false,
-            (_, None) => true,
-            (_, Some(None)) => false,
-            (None, Some(Some(_))) => true,
-            (Some(theirs), Some(Some(ours))) => theirs > ours,
-        }
+        let ours = self.current.as_ref().map(|held| held.credentials.expiry());
+        others
+            .expiry()
+            .is_none_or(|theirs| theirs > now && ours.is_none_or(|ours| ours.is_some_and(|ours| theirs > ours)))
     }
 
     pub(super) fn is_refreshing(&self) -> bool {
