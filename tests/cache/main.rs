@@ -4,8 +4,12 @@
 
 mod bars;
 mod flight;
+mod limits;
 mod lost;
+#[cfg(feature = "tracing")]
+mod observed;
 mod policy;
 mod rejected;
 mod specification;
 mod support;
+mod threads;

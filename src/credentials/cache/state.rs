@@ -40,13 +40,22 @@ struct Refresh {
     waiting: Vec<oneshot::Sender<Answer>>,
 }
 
-/// The source is not called before `until`. A clock that is set back before `since` ends the pause, which could last for
-/// any time otherwise.
+/// The source is not called before `until`.
 struct Pause {
     since: SystemTime,
     until: SystemTime,
     /// `None` after a success.
     error: Option<LoadError>,
+}
+
+impl Pause {
+    /// How much earlier than the pause a caller may have read the clock.
+    const SLACK: Duration = Duration::from_secs(60);
+
+    /// A clock that is set back ends the pause, which could last for any time otherwise.
+    fn covers(&self, now: SystemTime) -> bool {
+        now < self.until && self.since.duration_since(now).unwrap_or_default() <= Self::SLACK
+    }
 }
 
 /// What a caller has to do.
@@ -100,7 +109,7 @@ pub(super) fn within(credentials: &Arc<Credentials>, now: SystemTime, min_validi
 
 impl State {
     pub(super) fn decide(&self, now: SystemTime, min_validity: Duration) -> Decision {
-        let pause = self.pause.as_ref().filter(|pause| pause.since <= now && now < pause.until);
+        let pause = self.pause.as_ref().filter(|pause| pause.covers(now));
         let held = self.current.as_ref().filter(|held| held.servable(now));
         match (held, pause) {
             (Some(held), Some(_)) => Decision::Answer(held.answer(now, min_validity)),
