@@ -96,6 +96,7 @@ async fn in_the_advisory_window_nobody_waits() {
     clock.advance(15 * MINUTE - seconds(70));
     for _ in 0..100 {
         assert_eq!(now_or_never(cache.get()).unwrap().unwrap().access_key_id(), "AKID-0");
+        assert_eq!(now_or_never(cache.get_valid_for(MINUTE)).unwrap().unwrap().access_key_id(), "AKID-0");
         settle().await;
     }
     assert_eq!(source.calls(), 2, "one refresh in the background");
@@ -163,7 +164,7 @@ async fn a_provider_that_is_cut_off_may_have_something_set_aside() {
     source.fall_back_to(until(clock.now()));
     assert_eq!(source.cache().get().await.unwrap_err().kind(), LoadErrorKind::Deadline);
 
-    // Here it ends no later than what is held: the source is not called again after 30 seconds, but after the back-off.
+    // Nor is what ends no later than the credentials that are held.
     let source = Source::new(&clock, [Reply::Fresh(HOUR), Reply::Hang]);
     let cache = source.cache();
     source.fall_back_to(Credentials::clone(&*cache.get().await.unwrap()));
@@ -173,6 +174,9 @@ async fn a_provider_that_is_cut_off_may_have_something_set_aside() {
     clock.advance(5 * MINUTE - seconds(1));
     assert_eq!(now_or_never(cache.get()).unwrap().unwrap().access_key_id(), "AKID-0");
     assert_eq!(source.calls(), 2);
+    clock.advance(5 * MINUTE + seconds(1));
+    assert_eq!(key(&cache).await.unwrap(), "AKID-0");
+    assert_eq!(source.calls(), 3, "it has not counted as a success");
 }
 
 #[test]

@@ -216,10 +216,15 @@ async fn static_credentials_are_never_loaded_again() {
 #[tokio::test]
 async fn with_nothing_to_serve_the_next_caller_asks_again_once() {
     let clock = Clock::new();
-    let source = Source::new(&clock, [Reply::Error, Reply::Fresh(HOUR)]);
+    let source = Source::new(&clock, [Reply::Error]);
     let cache = source.cache();
-    assert_eq!(cache.get().await.unwrap_err().kind(), LoadErrorKind::Source);
-    assert_eq!(key(&cache).await.unwrap(), "AKID-1");
+    for round in 0..3 {
+        source.answer(Reply::Error);
+        assert_eq!(cache.get().await.unwrap_err().kind(), LoadErrorKind::Source);
+        source.answer(Reply::Fresh(HOUR));
+        assert_eq!(key(&cache).await.unwrap(), format!("AKID-{}", 2 * round + 1));
+        clock.advance(HOUR);
+    }
 
     let source = Source::new(&clock, [Reply::Error]);
     let cache = source.cache();
@@ -241,6 +246,8 @@ async fn an_error_that_will_not_pass_is_remembered_for_some_seconds() {
     for _ in 0..100 {
         assert_eq!(cache.get().await.unwrap_err().kind(), LoadErrorKind::Source);
     }
+    // A caller that read the clock just before the failure, and was held up, gets the same answer.
+    assert!(cache.get_at(clock.now() - seconds(1)).await.is_err());
     assert_eq!(source.calls(), 1);
     clock.advance(seconds(5));
     assert_eq!(key(&cache).await.unwrap(), "AKID-1");

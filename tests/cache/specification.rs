@@ -1,10 +1,13 @@
 //! The cases that AWS wrote for the refresh of credentials in its SDKs, read from `SIGV4_VECTORS`.
 //!
-//! Each is judged after work in the background has settled, and played with many draws of the jitter. Two things differ
-//! here: valid credentials are served in spite of an error that will not pass, and a refresh may start somewhat later
-//! than the advisory window opens.
+//! Each is judged after work in the background has settled, and played with many draws of the jitter. Three things differ
+//! here: valid credentials are served in spite of an error that will not pass; a refresh may start somewhat later than
+//! the advisory window opens; and a back-off is drawn, up to ten minutes, where a case may say how long it lasts.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
 
 use serde_json::Value;
 use tower_sigv4::{
@@ -32,6 +35,7 @@ struct Play<'a> {
     cache: CredentialsCache,
     /// What the specification calls cached: the key held when the step begins.
     held: Option<String>,
+    failed_at: Option<SystemTime>,
     deviated: bool,
 }
 
@@ -58,7 +62,7 @@ impl<'a> Play<'a> {
             held = Some(key(&cache).await.unwrap());
             clock.advance(into);
         }
-        Self { case, clock, source, cache, held, deviated: false }
+        Self { case, clock, source, cache, held, failed_at: None, deviated: false }
     }
 
     async fn play(&mut self) {
@@ -99,12 +103,12 @@ impl<'a> Play<'a> {
         let mut answer = key(&self.cache).await;
         settle().await;
         if contacted && self.source.calls() == before {
-            // The window is open, but the jitter puts the start off. By this time it is over.
-            let expiry = self.cache.get().await.unwrap().expiry().unwrap();
-            assert!(self.clock.now() < expiry - MINUTE, "{}: no jitter in the mandatory window", self.case);
-            self.clock.set(expiry - seconds(75));
+            self.wait_for_what_is_drawn().await;
             answer = key(&self.cache).await;
             settle().await;
+        }
+        if matches!(step["response"].as_str(), Some("error" | "staleCredentials")) {
+            self.failed_at = Some(self.clock.now());
         }
         if answer.is_ok() {
             answer = key(&self.cache).await;
@@ -134,6 +138,19 @@ impl<'a> Play<'a> {
         self.held = answer.ok();
         if let Some(window) = expected["advisoryWindowSeconds"].as_u64() {
             self.window_is(seconds(window), last).await;
+        }
+    }
+
+    /// The window is open, or the case's back-off over, but what was drawn here is later: by this time it has come.
+    async fn wait_for_what_is_drawn(&self) {
+        if let Some(failed_at) = self.failed_at {
+            assert!(self.case["given"]["refreshBackoffSeconds"].is_u64(), "{}", self.case);
+            assert!(self.clock.now() < failed_at + 10 * MINUTE, "no back-off is longer: {}", self.case);
+            self.clock.set(failed_at + 10 * MINUTE);
+        } else {
+            let expiry = self.cache.get().await.unwrap().expiry().unwrap();
+            assert!(self.clock.now() < expiry - MINUTE, "no jitter in the mandatory window: {}", self.case);
+            self.clock.set(expiry - seconds(75));
         }
     }
 
