@@ -168,3 +168,15 @@ async fn that_forbids_version_1_refuses_it() {
     assert_eq!(class(&error), Class::ProviderError);
     assert!(reason(&error).contains("version 1 is switched off"), "{error:?}");
 }
+
+#[tokio::test]
+async fn that_goes_down_leaves_its_credentials_in_use_past_their_end() {
+    let (server, _) = serve(Instance::with_role("web")).await;
+    let clock = ManualClock::at(1_234_567_890 - 6 * 3600);
+    let provider = at(&server).time_source(clock.clone()).attempts(1).build();
+    let cache = CredentialsCache::builder(provider).time_source(clock.clone()).build();
+    cache.get().await.unwrap();
+    drop(server);
+    clock.advance(Duration::from_secs(7 * 3600));
+    assert_eq!(cache.get().await.unwrap().access_key_id(), "AKIDweb");
+}
