@@ -71,16 +71,19 @@ async fn whose_role_changes_is_asked_for_the_new_one() {
 
 #[tokio::test]
 async fn is_asked_for_the_role_that_the_user_names_and_no_other() {
-    let (server, instance) = serve(Instance::with_role("web")).await;
-    let provider = at(&server).role("web").build();
-    assert_eq!(provider.provide_credentials().await.unwrap().access_key_id(), "AKIDweb");
-    assert!(!instance.lock().unwrap().log.iter().any(|line| line.ends_with("/ 200")), "no list was asked for");
+    for extended in [true, false] {
+        let (server, instance) = serve(Instance { extended, ..Instance::with_role("web") }).await;
+        let provider = at(&server).role("web").build();
+        let credentials = provider.provide_credentials().await.unwrap();
+        assert_eq!((credentials.access_key_id(), credentials.account_id().is_some()), ("AKIDweb", extended));
+        assert!(!instance.lock().unwrap().log.iter().any(|line| line.ends_with("/ 200")), "no list was asked for");
 
-    let environment = Environment::fixed([("AWS_EC2_INSTANCE_PROFILE_NAME", "batch")]);
-    let error = fails(&at(&server).environment(environment).build()).await;
-    assert_eq!(class(&error), Class::InvalidConfiguration);
-    assert!(reason(&error).contains("does not have the role batch"), "{error:?}");
-    assert!(reason(&error).contains("AWS_EC2_INSTANCE_PROFILE_NAME"), "{error:?}");
+        let environment = Environment::fixed([("AWS_EC2_INSTANCE_PROFILE_NAME", "batch")]);
+        let error = fails(&at(&server).environment(environment).build()).await;
+        assert_eq!(class(&error), Class::InvalidConfiguration);
+        assert!(reason(&error).contains("does not have the role batch"), "{error:?}");
+        assert!(reason(&error).contains("AWS_EC2_INSTANCE_PROFILE_NAME"), "{error:?}");
+    }
 }
 
 #[tokio::test]
