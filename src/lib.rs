@@ -11,7 +11,8 @@ pub mod sign;
 #[cfg(feature = "providers")]
 #[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
 pub use credentials::{
-    AssumeRoleProvider, ContainerProvider, ImdsProvider, ProcessProvider, ProfileProvider, WebIdentityProvider,
+    AssumeRoleProvider, ContainerProvider, DefaultChain, ImdsProvider, ProcessProvider, ProfileProvider,
+    WebIdentityProvider,
 };
 pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};

@@ -1,9 +1,13 @@
 //! Who signs: providers of credentials, and the cache in front of them.
+#![cfg_attr(feature = "providers", doc = "")]
+#![cfg_attr(feature = "providers", doc = include_str!("sources.md"))]
 
 pub mod cache;
 mod chain;
 #[cfg(feature = "providers")]
 mod container;
+#[cfg(feature = "providers")]
+mod default_chain;
 #[cfg(feature = "providers")]
 mod document;
 mod env;
@@ -38,6 +42,7 @@ pub use error::ProviderFailure;
 #[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
 pub use {
     container::{ContainerProvider, ContainerProviderBuilder},
+    default_chain::{DefaultChain, DefaultChainBuilder},
     http::HttpClient,
     imds::{EndpointMode, ImdsProvider, ImdsProviderBuilder, UnknownEndpointMode},
     process::ProcessProvider,
