@@ -52,19 +52,19 @@ async fn the_shell_runs_pipes() {
 #[tokio::test]
 async fn answers_that_are_none_are_named_without_their_text() {
     let cases = [
-        ("echo hunter2", "other than JSON"),
-        ("echo '\"hunter2\"'", "not an object"),
-        (r#"echo '{"Version": 1, "AccessKeyId": "AKID", "SecretAccessKey": "hunter2"'"#, "other than JSON"),
-        (r#"echo '{"Version": 1, "SecretAccessKey": "hunter2"}'"#, "without AccessKeyId"),
-        (r#"echo '{"Version": 1, "AccessKeyId": "hunter2"}'"#, "without SecretAccessKey"),
-        (r#"echo '{"Version": 1, "AccessKeyId": "", "SecretAccessKey": "hunter2"}'"#, "AccessKeyId is not a text"),
-        (r#"echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": ["hunter2"]}'"#, "is not a text"),
+        ("echo hunter2", "the answer is not JSON"),
+        ("echo '\"hunter2\"'", "but not an object"),
+        (r#"echo '{"Version": 1, "AccessKeyId": "AKID", "SecretAccessKey": "hunter2"'"#, "the answer is not JSON"),
+        (r#"echo '{"Version": 1, "SecretAccessKey": "hunter2"}'"#, "has no AccessKeyId"),
+        (r#"echo '{"Version": 1, "AccessKeyId": "hunter2"}'"#, "has no SecretAccessKey"),
+        (r#"echo '{"Version": 1, "AccessKeyId": "", "SecretAccessKey": "hunter2"}'"#, "has no AccessKeyId"),
+        (r#"echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": ["hunter2"]}'"#, "is not text"),
         (r#"echo '{"Version": 2, "AccessKeyId": "a", "SecretAccessKey": "hunter2"}'"#, "not the number 1"),
         (r#"echo '{"Version": "1", "AccessKeyId": "a", "SecretAccessKey": "hunter2"}'"#, "not the number 1"),
         (r#"echo '{"AccessKeyId": "a", "SecretAccessKey": "hunter2"}'"#, "not the number 1"),
         (r#"echo '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b", "Expiration": "hunter2"}'"#, "not a date"),
         ("head -c 70000 /dev/zero; echo hunter2", "more than 65536 bytes"),
-        ("true", "other than JSON"),
+        ("true", "the answer is not JSON"),
     ];
     for (command, expected) in cases {
         let (class, text) = refusal(command).await;
@@ -119,7 +119,7 @@ async fn recorded_cases() {
         },
         |name| match name {
             "credential_process_failure" => Some((Class::ProviderError, "the program failed: exit status: 1")),
-            "credential_process_invalid" => Some((Class::Unhandled, "the program wrote something other than JSON")),
+            "credential_process_invalid" => Some((Class::Unhandled, "the answer is not JSON")),
             _ => None,
         },
     )

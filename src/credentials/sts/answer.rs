@@ -116,7 +116,7 @@ fn leaves(xml: &[u8], mut found: impl FnMut(&str, String) -> Result<(), Unreadab
             }
             Event::Empty(_) => is_leaf = false,
             Event::Text(piece) => text.push_str(&piece),
-            Event::CData(piece) => text.push_str(&piece),
+            Event::CData(piece) => text.push_str(&piece.into_inner()),
             Event::GeneralRef(entity) => match entity.resolve_char_ref().map_err(|_| Unreadable::NotXml)? {
                 Some(character) => text.push(character),
                 None => text.push_str(resolve_xml_entity(&entity).ok_or(Unreadable::NotXml)?),
