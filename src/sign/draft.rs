@@ -3,10 +3,10 @@
 use std::time::SystemTime;
 
 use aws_credential_types::Credentials;
-use http::{HeaderMap, HeaderValue, Uri, header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION, request::Parts};
 
 use super::{
-    Explanation, HeaderSelection, PayloadHash, Profile, SignError, Signature, TokenPlacement,
+    Explanation, HeaderSelection, PayloadHash, Profile, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::{CanonicalRequest, Sink},
     date::AmzDate,
     encode::into_text,
@@ -16,12 +16,12 @@ use super::{
     uri::{Host, Target, parameters, rewritten},
 };
 
-pub(crate) const DATE: &str = "x-amz-date";
-pub(crate) const CONTENT_SHA256: &str = "x-amz-content-sha256";
-/// The names under which a session token may travel: an earlier one goes, whichever it used.
-pub(crate) const TOKENS: [&str; 2] = ["x-amz-security-token", "x-amz-s3session-token"];
+/// The names of the headers that a signature brings beside `authorization`: made once, since making one is a look-up in a
+/// table for each of its letters.
+pub(crate) static DATE: HeaderName = HeaderName::from_static("x-amz-date");
+pub(crate) static CONTENT_SHA256: HeaderName = HeaderName::from_static("x-amz-content-sha256");
 /// The regions in which a signature of SigV4a holds.
-pub(super) const REGION_SET: &str = "x-amz-region-set";
+pub(super) static REGION_SET: HeaderName = HeaderName::from_static("x-amz-region-set");
 /// How many headers a signature brings or drops.
 pub(super) const OWN: usize = 6;
 /// With more headers than this, a map may be near the number that it can hold.
@@ -74,7 +74,8 @@ impl<'a> Draft<'a> {
         credentials: &Credentials,
     ) -> Result<(Signature, SigningKey), SignError> {
         let pieces = self.pieces(parts, credentials)?;
-        let sends_hash = self.sends_hash(&parts.headers);
+        let earlier = Earlier::of(&parts.headers);
+        let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
         let signature = self.signature(&self.canonical(parts, &pieces, &headers), &pieces.prepared);
@@ -92,27 +93,30 @@ impl<'a> Draft<'a> {
         if let Some(uri) = uri {
             parts.uri = uri;
         }
-        for name in TOKENS.into_iter().chain([REGION_SET]) {
-            parts.headers.remove(name);
+        if earlier.is_signed {
+            for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&REGION_SET]) {
+                parts.headers.remove(name);
+            }
         }
-        parts.headers.insert(DATE, date);
-        if let Some(region_set) = region_set {
-            parts.headers.insert(REGION_SET, region_set);
+        let added = [
+            (&DATE, Some(date)),
+            (&REGION_SET, region_set),
+            (self.settings.profile.token_header.name(), token),
+            (&CONTENT_SHA256, content_sha256),
+            (&AUTHORIZATION, Some(authorization)),
+        ];
+        for (name, value) in added {
+            if let Some(value) = value {
+                parts.headers.insert(name, value);
+            }
         }
-        if let Some(token) = token {
-            parts.headers.insert(self.settings.profile.token_header.name(), token);
-        }
-        if let Some(content_sha256) = content_sha256 {
-            parts.headers.insert(CONTENT_SHA256, content_sha256);
-        }
-        parts.headers.insert(AUTHORIZATION, authorization);
         Ok((signature, key))
     }
 
     /// The same steps, with the texts kept and the request left alone.
     pub(crate) fn explain(&self, parts: &Parts, credentials: &Credentials) -> Result<Explanation, SignError> {
         let pieces = self.pieces(parts, credentials)?;
-        let own = self.own(&pieces, self.sends_hash(&parts.headers));
+        let own = self.own(&pieces, self.sends_hash(&Earlier::of(&parts.headers)));
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
         Ok(self.explanation(&self.canonical(parts, &pieces, &headers), &pieces.prepared))
     }
@@ -154,8 +158,8 @@ impl<'a> Draft<'a> {
 
     /// Whether `x-amz-content-sha256` goes out: where the profile says so, where the server could not know what was
     /// signed otherwise, and where the request carries one that could contradict it.
-    fn sends_hash(&self, headers: &HeaderMap) -> bool {
-        self.settings.profile.content_sha256 || self.payload.is_word() || headers.contains_key(CONTENT_SHA256)
+    fn sends_hash(&self, earlier: &Earlier) -> bool {
+        self.settings.profile.content_sha256 || self.payload.is_word() || earlier.has_hash
     }
 
     fn own<'h>(&'h self, pieces: &'h Pieces<'_>, sends_hash: bool) -> [Own<'h>; OWN] {
@@ -163,15 +167,16 @@ impl<'a> Draft<'a> {
             TokenPlacement::Signed => pieces.prepared.token.as_ref().map(HeaderValue::as_bytes),
             TokenPlacement::AfterSigning => None,
         };
-        let token_header = self.settings.profile.token_header.name();
-        let token_under = |name| (name, token.filter(|_| name == token_header));
+        let token_under = |header: TokenHeader| {
+            (header.name().as_str(), token.filter(|_| header == self.settings.profile.token_header))
+        };
         [
             ("host", Some(&pieces.host.value)),
-            (DATE, Some(self.date.timestamp())),
-            token_under(TOKENS[0]),
-            token_under(TOKENS[1]),
-            (CONTENT_SHA256, sends_hash.then(|| self.payload.as_bytes())),
-            (REGION_SET, self.scope().region_set()),
+            (DATE.as_str(), Some(self.date.timestamp())),
+            token_under(TokenHeader::SecurityToken),
+            token_under(TokenHeader::S3Session),
+            (CONTENT_SHA256.as_str(), sends_hash.then(|| self.payload.as_bytes())),
+            (REGION_SET.as_str(), self.scope().region_set()),
         ]
     }
 
@@ -220,6 +225,25 @@ impl<'a> Draft<'a> {
         let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(value))?;
         value.set_sensitive(true);
         Ok(value)
+    }
+}
+
+/// What a request carries of an earlier signature, found in one pass over the names.
+struct Earlier {
+    is_signed: bool,
+    has_hash: bool,
+}
+
+impl Earlier {
+    fn of(headers: &HeaderMap) -> Self {
+        let mut earlier = Self { is_signed: false, has_hash: false };
+        for name in headers.keys() {
+            if name.as_str().starts_with("x-amz-") {
+                earlier.has_hash |= *name == CONTENT_SHA256;
+                earlier.is_signed |= *name == REGION_SET || TokenHeader::ALL.iter().any(|token| token.name() == name);
+            }
+        }
+        earlier
     }
 }
 

@@ -104,7 +104,7 @@ fn is_chunked(value: &HeaderValue) -> bool {
 }
 
 /// The headers to sign, sorted by name; those of one name stay in their order.
-pub(super) struct SignedHeaders<'a>(SmallVec<[(&'a str, &'a [u8]); 24]>);
+pub(super) struct SignedHeaders<'a>(SmallVec<[(&'a str, &'a [u8]); 16]>);
 
 impl<'a> SignedHeaders<'a> {
     /// The selected headers of the request, with the signature's own in the place of those that it had under their names.
@@ -113,18 +113,17 @@ impl<'a> SignedHeaders<'a> {
         selection: &HeaderSelection,
         own: &[(&'static str, Option<&'a [u8]>)],
     ) -> Self {
-        let mut signed: SmallVec<[(&str, u16, &[u8]); 24]> = SmallVec::new();
+        let mut signed = Self(SmallVec::new());
         for (name, value) in headers {
-            let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| name == own);
+            let text = name.as_str();
+            let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| text == *own);
             if selection.takes(name, headers) && !is_own() {
-                // A header map holds at most 32,768 values.
-                let order = u16::try_from(signed.len()).unwrap_or(u16::MAX);
-                signed.push((name.as_str(), order, value.as_bytes()));
+                signed.0.push((text, value.as_bytes()));
             }
         }
-        signed.extend(own.iter().filter_map(|(name, value)| Some((*name, 0, (*value)?))));
-        signed.sort_unstable_by_key(|(name, order, _)| (*name, *order));
-        Self(signed.into_iter().map(|(name, _, value)| (name, value)).collect())
+        signed.0.extend(own.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
+        signed.0.sort_by(|(a, _), (b, _)| a.cmp(b));
+        signed
     }
 
     /// `name:value` lines.
@@ -165,13 +164,17 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// Whether a value has white space other than single spaces between words. It looks at all of the value, with no way out
+/// in between, so that the loop is over in a few instructions for a long token.
+fn has_space_to_fold(value: &[u8]) -> bool {
+    let ends = value.first().is_some_and(|byte| is_space(*byte)) || value.last() == Some(&b' ');
+    let pairs = value.iter().zip(value.iter().skip(1));
+    pairs.fold(ends, |found, (a, b)| found | (*b == b'\t') | (*a == b' ' && *b == b' '))
+}
+
 /// A value without white space around it, and with one space for each run of it inside.
 fn write_value(sink: &mut impl Sink, value: &[u8]) {
-    let is_plain = !value.contains(&b'\t')
-        && value.first() != Some(&b' ')
-        && value.last() != Some(&b' ')
-        && !value.windows(2).any(|pair| pair == b"  ");
-    if is_plain {
+    if !has_space_to_fold(value) {
         return sink.put(value);
     }
     let mut separator: &[u8] = b"";

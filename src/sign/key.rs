@@ -3,7 +3,7 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     mem,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use aws_credential_types::Credentials;
@@ -17,6 +17,7 @@ use super::{
     SignError, Signature,
     string_to_sign::{Algorithm, CredentialScope},
 };
+use crate::lanes::Lanes;
 
 /// How many keys one generation of the cache holds; there are two.
 const GENERATION: usize = 1024;
@@ -148,45 +149,58 @@ fn check_scope(what: &'static str, value: &str, others: &str) -> Result<(), Sign
 
 /// The derived keys, bounded: keys in use survive any flood of others.
 ///
-/// New entries go into the young generation. When that is full it becomes the old one, whose entries are dropped but for
-/// those that are asked for again before the next turn.
+/// Each thread has the key that it used last at hand. The others are in two generations: new entries go into the young
+/// one; when that is full it becomes the old one, whose entries are dropped but for those that are asked for again before
+/// the next turn.
 pub(crate) struct KeyCache {
     hasher: RandomState,
+    last: Lanes<Arc<Entry>>,
     generations: RwLock<Generations>,
 }
 
 #[derive(Default)]
 struct Generations {
-    young: HashMap<u64, Entry>,
-    old: HashMap<u64, Entry>,
+    young: HashMap<u64, Arc<Entry>>,
+    old: HashMap<u64, Arc<Entry>>,
 }
 
 impl KeyCache {
     pub(crate) fn new() -> Self {
-        Self { hasher: RandomState::new(), generations: RwLock::default() }
+        Self { hasher: RandomState::new(), last: Lanes::new(), generations: RwLock::default() }
     }
 
     pub(super) fn get(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Prepared, SignError> {
+        let last = self.last.read(|entry| entry.is_for(credentials, scope).then(|| entry.prepared.clone()));
+        if let Some(prepared) = last {
+            return Ok(prepared);
+        }
+        let entry = self.look_up(credentials, scope)?;
+        let prepared = entry.prepared.clone();
+        self.last.set_mine(entry);
+        Ok(prepared)
+    }
+
+    fn look_up(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Arc<Entry>, SignError> {
         let slot = self.slot(credentials.access_key_id(), scope);
-        let fits = |entry: &&Entry| entry.is_for(credentials, scope);
+        let fits = |entry: &&Arc<Entry>| entry.is_for(credentials, scope);
         // A panic while the lock is held leaves whole entries behind, so a poisoned lock is as good as any.
         let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = generations.young.get(&slot).filter(fits) {
-            return Ok(entry.prepared.clone());
+            return Ok(Arc::clone(entry));
         }
+        let old = generations.old.get(&slot).filter(fits).cloned();
         drop(generations);
 
-        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = match generations.old.remove(&slot).filter(|entry| fits(&entry)) {
+        let entry = match old {
             Some(entry) => entry,
-            None => Entry::new(credentials, scope)?,
+            None => Arc::new(Entry::new(credentials, scope)?),
         };
-        let prepared = entry.prepared.clone();
+        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         if generations.young.len() >= GENERATION {
             generations.old = mem::take(&mut generations.young);
         }
-        generations.young.insert(slot, entry);
-        Ok(prepared)
+        generations.young.insert(slot, Arc::clone(&entry));
+        Ok(entry)
     }
 
     fn slot(&self, access_key_id: &str, scope: &CredentialScope<'_>) -> u64 {

@@ -6,9 +6,9 @@ use aws_credential_types::Credentials;
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use super::{
-    Explanation, PayloadHash, SignError, Signature, TokenPlacement,
+    Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::{CanonicalRequest, Sink},
-    draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET, TOKENS},
+    draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET},
     encode::{encode, into_text, is_unreserved},
     headers::SignedHeaders,
     uri::{auth_parameter, parameters, with_path_and_query},
@@ -38,12 +38,12 @@ impl Draft<'_> {
 
         let content_sha256 = self.sends_hash_beside(&parts.headers).then(|| self.payload.header()).transpose()?;
         parts.uri = with_path_and_query(&parts.uri, text, &pieces.host)?;
-        for name in TOKENS.into_iter().chain([DATE, REGION_SET]) {
+        for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE, &REGION_SET]) {
             parts.headers.remove(name);
         }
         parts.headers.remove(AUTHORIZATION);
         if let Some(content_sha256) = content_sha256 {
-            parts.headers.try_insert(CONTENT_SHA256, content_sha256)?;
+            parts.headers.try_insert(&CONTENT_SHA256, content_sha256)?;
         }
         Ok(signature)
     }
@@ -92,11 +92,11 @@ impl Draft<'_> {
     pub(super) fn presigned_headers<'h>(&'h self, headers: &'h HeaderMap, pieces: &'h Pieces<'_>) -> SignedHeaders<'h> {
         let mut own: [(&str, Option<&[u8]>); OWN] = [
             ("host", Some(&pieces.host.value)),
-            (DATE, None),
-            (TOKENS[0], None),
-            (TOKENS[1], None),
-            (CONTENT_SHA256, None),
-            (REGION_SET, None),
+            (DATE.as_str(), None),
+            (TokenHeader::SecurityToken.name().as_str(), None),
+            (TokenHeader::S3Session.name().as_str(), None),
+            (CONTENT_SHA256.as_str(), None),
+            (REGION_SET.as_str(), None),
         ];
         if self.sends_hash_beside(headers) {
             own[4].1 = Some(self.payload.as_bytes());
@@ -107,7 +107,7 @@ impl Draft<'_> {
     /// A URL has no parameter for the payload's hash: where one is needed that is not the default, a header says it.
     fn sends_hash_beside(&self, headers: &HeaderMap) -> bool {
         let differs = self.settings.profile.content_sha256 && self.payload != PayloadHash::UNSIGNED;
-        differs || headers.contains_key(CONTENT_SHA256)
+        differs || headers.contains_key(&CONTENT_SHA256)
     }
 
     /// Path and query, spelled canonically, with all parameters of the signature but the signature.
