@@ -9,6 +9,12 @@ mod lanes;
 pub mod layer;
 pub mod sign;
 
+#[cfg(feature = "providers")]
+#[cfg_attr(docsrs, doc(cfg(feature = "providers")))]
+pub use credentials::{
+    AssumeRoleProvider, ContainerProvider, DefaultChain, ImdsProvider, ProcessProvider, ProfileProvider,
+    WebIdentityProvider,
+};
 pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};
 pub use error::{Error, ErrorKind};
