@@ -5,6 +5,7 @@ pub mod clock;
 pub mod credentials;
 mod environment;
 mod error;
+mod lanes;
 pub mod layer;
 pub mod sign;
 

@@ -42,17 +42,14 @@ impl ProvideCredentials for Scripted {
     }
 }
 
-fn found() -> Result<Credentials, CredentialsError> {
-    Ok(Credentials::new("AKID", "hush", None, None, "scripted"))
-}
+const FOUND: Answer = || Ok(Credentials::new("AKID", "hush", None, None, "scripted"));
 
-fn not_loaded() -> Result<Credentials, CredentialsError> {
-    Err(ProviderFailure::new("first", "A_VARIABLE is not set").next_step("set it").not_loaded())
-}
+const NOT_LOADED: Answer =
+    || Err(ProviderFailure::new("first", "A_VARIABLE is not set").next_step("set it").not_loaded());
 
 #[tokio::test]
 async fn the_first_that_has_credentials_gives_them_and_the_rest_is_not_asked() {
-    let (none, some, rest) = (Scripted::new(&[not_loaded]), Scripted::new(&[found]), Scripted::new(&[found]));
+    let (none, some, rest) = (Scripted::new(&[NOT_LOADED]), Scripted::new(&[FOUND]), Scripted::new(&[FOUND]));
     let chain = ChainProvider::new("none", none.clone()).or("some", some.clone()).or("rest", rest.clone());
     assert_eq!(chain.provide_credentials().await.unwrap().access_key_id(), "AKID");
     assert_eq!((none.calls(), some.calls(), rest.calls()), (1, 1, 0));
@@ -71,8 +68,8 @@ async fn one_that_is_configured_and_fails_stops_the_chain_by_its_name() {
     ];
     for (n, (broken, expected)) in broken.into_iter().enumerate() {
         let answers: &'static [Answer] = Box::leak(Box::new([broken]));
-        let rest = Scripted::new(&[found]);
-        let chain = ChainProvider::new("none", Scripted::new(&[not_loaded]))
+        let rest = Scripted::new(&[FOUND]);
+        let chain = ChainProvider::new("none", Scripted::new(&[NOT_LOADED]))
             .or("the second", Scripted::new(answers))
             .or("rest", rest.clone());
         let error = chain.provide_credentials().await.unwrap_err();
@@ -98,7 +95,7 @@ async fn a_failure_that_may_pass_stays_one_in_a_chain() {
 
 #[tokio::test]
 async fn when_none_is_configured_each_is_listed_with_its_reason() {
-    let inner = ChainProvider::new("innermost", Scripted::new(&[not_loaded]));
+    let inner = ChainProvider::new("innermost", Scripted::new(&[NOT_LOADED]));
     let chain =
         ChainProvider::new("environment", EnvProvider::new().with_environment(Environment::fixed([("A", "b")])))
             .or("elsewhere", Scripted::new(&[|| Err(CredentialsError::not_loaded("no such thing"))]))
@@ -119,7 +116,7 @@ async fn when_none_is_configured_each_is_listed_with_its_reason() {
 
 #[tokio::test]
 async fn nothing_is_remembered_between_loads() {
-    let first = Scripted::new(&[not_loaded, found, not_loaded]);
+    let first = Scripted::new(&[NOT_LOADED, FOUND, NOT_LOADED]);
     let second = Scripted::new(&[|| Ok(Credentials::new("AKID2", "hush", None, None, "scripted"))]);
     let chain = ChainProvider::new("first", first.clone()).or("second", second.clone());
     let mut keys = Vec::new();

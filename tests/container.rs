@@ -9,8 +9,9 @@ use std::{
     time::Duration,
 };
 
+use aws_credential_types::attributes::AccountId;
 use bytes::Bytes;
-use http::{Method, Request, Response, header::AUTHORIZATION};
+use http::{HeaderValue, Method, Request, Response, header::AUTHORIZATION};
 use serde_json::Value;
 use support::{
     Class, all_words, class,
@@ -74,7 +75,7 @@ mod a_strict_endpoint {
         {
             return Some((400, "what is accepted"));
         }
-        let shown = request.headers().get(AUTHORIZATION).map(|shown| shown.as_bytes());
+        let shown = request.headers().get(AUTHORIZATION).map(HeaderValue::as_bytes);
         match shown {
             Some(shown) if shown.starts_with(b"Bearer") => Some((400, "a Bearer")),
             Some(shown) if shown == token.as_bytes() => None,
@@ -238,7 +239,7 @@ mod a_token {
         seen.with(|requests| {
             let shown: Vec<_> = requests.iter().map(|request| request.headers()[AUTHORIZATION].clone()).collect();
             assert_eq!(shown, ["first", "second"]);
-            assert!(shown.iter().all(http::HeaderValue::is_sensitive));
+            assert!(shown.iter().all(HeaderValue::is_sensitive));
         });
     }
 
@@ -436,7 +437,7 @@ mod recorded {
             let result = with(client, environment).provide_credentials().await;
             match case["header"].as_str() {
                 Some(header) => {
-                    seen.with(|requests| assert_eq!(requests[0].headers()[AUTHORIZATION], header, "{case}"))
+                    seen.with(|requests| assert_eq!(requests[0].headers()[AUTHORIZATION], header, "{case}"));
                 }
                 None => assert_eq!(class(&result.unwrap_err()), Class::InvalidConfiguration, "{case}"),
             }
@@ -455,7 +456,7 @@ mod recorded {
             assert_eq!(credentials.access_key_id(), "SuccessfulAccessKey", "{file}");
             assert_eq!(credentials.secret_access_key(), "SuccessfulSecret", "{file}");
             assert_eq!(credentials.session_token(), token.then_some("TokenSuccess"), "{file}");
-            assert_eq!(credentials.account_id().map(|id| id.as_str()), account, "{file}");
+            assert_eq!(credentials.account_id().map(AccountId::as_str), account, "{file}");
             let expiry = credentials.expiry().unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
             assert_eq!(expiry.as_secs(), 1_582_610_611, "{file}");
         }

@@ -16,8 +16,10 @@ use support::{
 use tokio::time::Instant;
 use tower_sigv4::{DefaultChain, Environment, credentials::ProvideCredentials};
 
+type Variables = &'static [(&'static str, &'static str)];
+
 /// What configures each source of the chain, in its order, and the key that it then gives.
-const SOURCES: [(&str, &[(&str, &str)]); 5] = [
+const SOURCES: [(&str, Variables); 5] = [
     ("AKIDENV", &[("AWS_ACCESS_KEY_ID", "AKIDENV"), ("AWS_SECRET_ACCESS_KEY", "hush")]),
     ("AKIDPROFILE", &[("AWS_SHARED_CREDENTIALS_FILE", "/credentials")]),
     ("AKIDSTS", &[("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"), ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/web")]),
@@ -30,7 +32,7 @@ const STS: &str = "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentity
     <Expiration>2009-02-13T23:31:30Z</Expiration></Credentials></AssumeRoleWithWebIdentityResult>\
     </AssumeRoleWithWebIdentityResponse>";
 
-fn environment(sources: &[(&str, &[(&str, &str)])]) -> Environment {
+fn environment(sources: &[(&str, Variables)]) -> Environment {
     let variables = sources.iter().flat_map(|(_, variables)| variables.iter().copied());
     Environment::fixed(variables.chain([("AWS_REGION", "eu-central-1")]))
         .with_file("/credentials", "[default]\naws_access_key_id = AKIDPROFILE\naws_secret_access_key = hush")
@@ -61,7 +63,7 @@ async fn the_first_source_that_is_configured_gives_the_credentials() {
 
 #[tokio::test(start_paused = true)]
 async fn a_source_that_is_configured_and_fails_stops_the_chain() {
-    let broken: [(&str, &[(&str, &str)], Class); 4] = [
+    let broken: [(&str, Variables, Class); 4] = [
         (
             "environment",
             &[("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "hush"), ("AWS_CREDENTIAL_EXPIRATION", "x")],

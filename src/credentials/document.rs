@@ -1,4 +1,4 @@
-//! The JSON in which the metadata endpoints of EC2, ECS and EKS hand out credentials.
+//! The JSON in which the metadata endpoints of EC2, ECS and EKS, and programs, hand out credentials.
 
 use std::time::SystemTime;
 
@@ -33,13 +33,19 @@ impl Document {
         }
     }
 
+    fn get(&self, name: &str) -> Option<&Value> {
+        let in_any_case = || self.0.iter().find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value));
+        self.0.get(name).or_else(in_any_case)
+    }
+
+    /// The whole number that a field holds.
+    pub(crate) fn number(&self, name: &str) -> Option<u64> {
+        self.get(name)?.as_u64()
+    }
+
     /// The text of a field; one that is absent, `null` or blank is `None`.
     pub(crate) fn text(&self, name: &'static str) -> Result<Option<&str>, Unreadable> {
-        let value = self
-            .0
-            .get(name)
-            .or_else(|| self.0.iter().find_map(|(key, value)| key.eq_ignore_ascii_case(name).then_some(value)));
-        match value {
+        match self.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.trim().is_empty())),
             Some(_) => Err(Unreadable::NotText(name)),

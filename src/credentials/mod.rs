@@ -1,4 +1,6 @@
 //! Who signs: providers of credentials, and the cache in front of them.
+#![cfg_attr(feature = "providers", doc = "")]
+#![cfg_attr(feature = "providers", doc = include_str!("sources.md"))]
 
 pub mod cache;
 mod chain;

@@ -4,11 +4,12 @@ use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, error::CredentialsError, future},
 };
-use aws_smithy_types::date_time::{DateTime, Format};
-use serde_json::Value;
 use tokio::{io::AsyncReadExt, process::Command};
 
-use super::ProviderFailure;
+use super::{
+    ProviderFailure,
+    document::{Document, Unreadable},
+};
 
 const NAME: &str = "process";
 
@@ -100,7 +101,7 @@ impl ProcessProvider {
             read.map_err(|error| broken("the program's output cannot be read", error))?;
         }
         if answer.len() as u64 > MAX_ANSWER {
-            return Err(unreadable(format!("wrote more than {MAX_ANSWER} bytes")));
+            return Err(unreadable(&format!("more than {MAX_ANSWER} bytes"), None));
         }
         let status = child.wait().await.map_err(|error| broken("the program's end cannot be waited for", error))?;
         if !status.success() {
@@ -121,42 +122,36 @@ fn shell(command: &str) -> Command {
 
 /// Reads the answer. No part of it goes into an error: all of it may be secret.
 fn read(answer: &[u8], account_id: Option<&str>) -> Result<Credentials, CredentialsError> {
-    let answer: Value = serde_json::from_slice(answer).map_err(|_| unreadable("wrote something other than JSON"))?;
-    let answer = answer.as_object().ok_or_else(|| unreadable("wrote JSON that is not an object"))?;
-    if answer.get("Version").and_then(Value::as_u64) != Some(1) {
-        return Err(unreadable("wrote an answer whose Version is not the number 1"));
+    let document = Document::parse(answer).map_err(|error| unreadable("what cannot be read", Some(error)))?;
+    if document.number("Version") != Some(1) {
+        return Err(unreadable("an answer whose Version is not the number 1", None));
     }
-    let get = |key: &str| match answer.get(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) if !text.is_empty() => Ok(Some(text.clone())),
-        Some(_) => Err(unreadable(format!("wrote an answer whose {key} is not a text"))),
+    let credentials = || {
+        let mut credentials = Credentials::builder()
+            .access_key_id(document.required("AccessKeyId")?)
+            .secret_access_key(document.required("SecretAccessKey")?)
+            .provider_name(NAME);
+        credentials.set_session_token(document.text("SessionToken")?.map(Into::into));
+        credentials.set_expiry(document.date("Expiration")?);
+        credentials.set_account_id(document.text("AccountId")?.or(account_id).map(Into::into));
+        Ok(credentials.build())
     };
-    let need = |key| get(key)?.ok_or_else(|| unreadable(format!("wrote an answer without {key}")));
-    let mut credentials = Credentials::builder()
-        .access_key_id(need("AccessKeyId")?)
-        .secret_access_key(need("SecretAccessKey")?)
-        .provider_name(NAME);
-    credentials.set_session_token(get("SessionToken")?);
-    credentials.set_account_id(get("AccountId")?.as_deref().or(account_id).map(Into::into));
-    if let Some(expiry) = get("Expiration")? {
-        let expiry = DateTime::from_str(&expiry, Format::DateTimeWithOffset).ok();
-        let expiry = expiry.and_then(|date| date.try_into().ok());
-        credentials.set_expiry(Some(expiry.ok_or_else(|| unreadable("wrote an Expiration that is not a date"))?));
-    }
-    Ok(credentials.build())
+    credentials().map_err(|error| unreadable("what cannot be read", Some(error)))
 }
 
 fn failure(message: impl Into<String>) -> ProviderFailure {
     ProviderFailure::new(NAME, message)
 }
 
-fn unreadable(what: impl fmt::Display) -> CredentialsError {
-    failure(format!("the program {what}"))
-        .next_step(
-            "credential_process should write \
-             {\"Version\": 1, \"AccessKeyId\": ..., \"SecretAccessKey\": ...} to its standard output",
-        )
-        .unhandled()
+fn unreadable(what: &str, cause: Option<Unreadable>) -> CredentialsError {
+    let failure = failure(format!("the program wrote {what}")).next_step(
+        "credential_process should write {\"Version\": 1, \"AccessKeyId\": ..., \"SecretAccessKey\": ...} to its standard \
+         output",
+    );
+    match cause {
+        Some(cause) => failure.caused_by(cause).unhandled(),
+        None => failure.unhandled(),
+    }
 }
 
 impl ProvideCredentials for ProcessProvider {

@@ -6,7 +6,7 @@ use super::{Payload, SigningOverrides};
 use crate::{
     CredentialsCache, Environment, Error, ErrorKind,
     sign::{
-        Algorithm, DATE, HeaderSelection, KeyCache, Profile, TOKENS,
+        Algorithm, DATE, HeaderSelection, KeyCache, Profile, TokenHeader,
         infer::{self, Inferred, InferredRegion},
         is_presigned,
     },
@@ -228,7 +228,7 @@ fn signed_host(parts: &Parts) -> Option<&str> {
 
 /// Takes out whatever could authenticate the request.
 pub(super) fn strip_credentials(headers: &mut HeaderMap) {
-    for name in TOKENS.into_iter().chain([DATE]) {
+    for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE]) {
         headers.remove(name);
     }
     headers.remove(AUTHORIZATION);

@@ -48,7 +48,7 @@ impl Plan {
             Some(Payload::Precomputed(hash)) => return Ok(Self::Stream(*hash)),
             None => {}
         }
-        if let Some(hash) = headers.get(CONTENT_SHA256) {
+        if let Some(hash) = headers.get(&CONTENT_SHA256) {
             let text = String::from_utf8_lossy(hash.as_bytes());
             return Ok(Self::Stream(PayloadHash::try_from(&*text)?));
         }

@@ -104,7 +104,7 @@ fn is_chunked(value: &HeaderValue) -> bool {
 }
 
 /// The headers to sign, sorted by name; those of one name stay in their order.
-pub(super) struct SignedHeaders<'a>(SmallVec<[(&'a str, &'a [u8]); 24]>);
+pub(super) struct SignedHeaders<'a>(SmallVec<[(&'a str, &'a [u8]); 16]>);
 
 impl<'a> SignedHeaders<'a> {
     /// The selected headers of the request, with the signature's own in the place of those that it had under their names.
@@ -113,18 +113,17 @@ impl<'a> SignedHeaders<'a> {
         selection: &HeaderSelection,
         own: &[(&'static str, Option<&'a [u8]>)],
     ) -> Self {
-        let mut signed: SmallVec<[(&str, u16, &[u8]); 24]> = SmallVec::new();
+        let mut signed = Self(SmallVec::new());
         for (name, value) in headers {
-            let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| name == own);
+            let text = name.as_str();
+            let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| text == *own);
             if selection.takes(name, headers) && !is_own() {
-                // A header map holds at most 32,768 values.
-                let order = u16::try_from(signed.len()).unwrap_or(u16::MAX);
-                signed.push((name.as_str(), order, value.as_bytes()));
+                signed.0.push((text, value.as_bytes()));
             }
         }
-        signed.extend(own.iter().filter_map(|(name, value)| Some((*name, 0, (*value)?))));
-        signed.sort_unstable_by_key(|(name, order, _)| (*name, *order));
-        Self(signed.into_iter().map(|(name, _, value)| (name, value)).collect())
+        signed.0.extend(own.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
+        signed.0.sort_by(|(a, _), (b, _)| a.cmp(b));
+        signed
     }
 
     /// `name:value` lines.
@@ -141,9 +140,15 @@ impl<'a> SignedHeaders<'a> {
         }
     }
 
+    pub(super) fn names(&self, separator: &[u8]) -> Vec<u8> {
+        let mut names = Vec::new();
+        self.write_names(&mut names, separator);
+        names
+    }
+
     /// `name;name;name`
     pub(super) fn write_names(&self, sink: &mut impl Sink, separator: &[u8]) {
-        for (index, name) in self.names().enumerate() {
+        for (index, name) in self.each_name().enumerate() {
             if index > 0 {
                 sink.put(separator);
             }
@@ -153,10 +158,10 @@ impl<'a> SignedHeaders<'a> {
 
     /// The length of what `write_names` writes with a separator of one byte.
     pub(super) fn names_length(&self) -> usize {
-        self.names().map(|name| name.len() + 1).sum::<usize>().saturating_sub(1)
+        self.each_name().map(|name| name.len() + 1).sum::<usize>().saturating_sub(1)
     }
 
-    fn names(&self) -> impl Iterator<Item = &'a str> {
+    fn each_name(&self) -> impl Iterator<Item = &'a str> {
         self.0.chunk_by(|(a, _), (b, _)| a == b).map(|same| same[0].0)
     }
 }
@@ -165,13 +170,17 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
+/// Whether a value has white space other than single spaces between words. It looks at all of the value, with no way out
+/// in between, so that the loop is over in a few instructions for a long token.
+fn has_space_to_fold(value: &[u8]) -> bool {
+    let ends = value.first().is_some_and(|byte| is_space(*byte)) || value.last() == Some(&b' ');
+    let pairs = value.iter().zip(value.iter().skip(1));
+    pairs.fold(ends, |found, (a, b)| found | (*b == b'\t') | (*a == b' ' && *b == b' '))
+}
+
 /// A value without white space around it, and with one space for each run of it inside.
 fn write_value(sink: &mut impl Sink, value: &[u8]) {
-    let is_plain = !value.contains(&b'\t')
-        && value.first() != Some(&b' ')
-        && value.last() != Some(&b' ')
-        && !value.windows(2).any(|pair| pair == b"  ");
-    if is_plain {
+    if !has_space_to_fold(value) {
         return sink.put(value);
     }
     let mut separator: &[u8] = b"";

@@ -3,7 +3,7 @@ use std::{
     fmt,
     hash::{BuildHasher, RandomState},
     mem,
-    sync::{PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use aws_credential_types::Credentials;
@@ -15,8 +15,11 @@ use sha2::Sha256;
 use super::sigv4a::EcdsaKey;
 use super::{
     SignError, Signature,
-    string_to_sign::{Algorithm, CredentialScope},
+    canonical::HashSink,
+    date::Dates,
+    string_to_sign::{Algorithm, CredentialScope, StringToSign},
 };
+use crate::lanes::Lanes;
 
 /// How many keys one generation of the cache holds; there are two.
 const GENERATION: usize = 1024;
@@ -49,6 +52,18 @@ pub(crate) enum SigningKey {
 }
 
 impl SigningKey {
+    pub(super) fn sign_text(&self, text: &StringToSign<'_>) -> Signature {
+        match self {
+            Self::Hmac(HmacKey(keyed)) => {
+                let mut sink = HashSink::new(keyed.clone());
+                text.write(&mut sink);
+                Signature::new(sink.finish().finalize().into_bytes().into())
+            }
+            #[cfg(feature = "sigv4a")]
+            Self::Ecdsa(key) => key.sign(&[&text.to_text()]),
+        }
+    }
+
     /// Signs a message that is given in parts.
     pub(super) fn sign(&self, parts: &[&[u8]]) -> Signature {
         match self {
@@ -78,6 +93,22 @@ pub(crate) struct Prepared {
     pub(crate) token: Option<HeaderValue>,
 }
 
+impl Prepared {
+    /// A copy that shares no reference count with this one.
+    fn unshared(&self) -> Result<Self, SignError> {
+        Ok(Self {
+            key: self.key.clone(),
+            token: self.token.as_ref().map(|token| sensitive(token.as_bytes())).transpose()?,
+        })
+    }
+}
+
+fn sensitive(token: &[u8]) -> Result<HeaderValue, SignError> {
+    let mut token = HeaderValue::from_bytes(token).map_err(|_| SignError::SessionToken)?;
+    token.set_sensitive(true);
+    Ok(token)
+}
+
 struct Entry {
     credentials: Credentials,
     algorithm: Algorithm,
@@ -101,11 +132,7 @@ impl Entry {
             return Err(SignError::AccessKeyId);
         }
         let token = credentials.session_token().filter(|token| !token.is_empty());
-        let token = token.map(HeaderValue::from_str).transpose().map_err(|_| SignError::SessionToken)?;
-        let token = token.map(|mut token| {
-            token.set_sensitive(true);
-            token
-        });
+        let token = token.map(|token| sensitive(token.as_bytes())).transpose()?;
         let key = match algorithm {
             Algorithm::Hmac => {
                 SigningKey::Hmac(derive(credentials.secret_access_key(), scope.date.day(), region, service))
@@ -148,45 +175,64 @@ fn check_scope(what: &'static str, value: &str, others: &str) -> Result<(), Sign
 
 /// The derived keys, bounded: keys in use survive any flood of others.
 ///
-/// New entries go into the young generation. When that is full it becomes the old one, whose entries are dropped but for
-/// those that are asked for again before the next turn.
+/// Each thread has the key that it used last at hand. The others are in two generations: new entries go into the young
+/// one; when that is full it becomes the old one, whose entries are dropped but for those that are asked for again before
+/// the next turn.
 pub(crate) struct KeyCache {
+    pub(super) dates: Dates,
     hasher: RandomState,
+    /// The entry, and what it prepared in memory of the thread's own.
+    last: Lanes<(Arc<Entry>, Arc<Prepared>)>,
     generations: RwLock<Generations>,
 }
 
 #[derive(Default)]
 struct Generations {
-    young: HashMap<u64, Entry>,
-    old: HashMap<u64, Entry>,
+    young: HashMap<u64, Arc<Entry>>,
+    old: HashMap<u64, Arc<Entry>>,
 }
 
 impl KeyCache {
     pub(crate) fn new() -> Self {
-        Self { hasher: RandomState::new(), generations: RwLock::default() }
+        Self { dates: Dates::new(), hasher: RandomState::new(), last: Lanes::new(), generations: RwLock::default() }
     }
 
-    pub(super) fn get(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Prepared, SignError> {
+    pub(super) fn get(
+        &self,
+        credentials: &Credentials,
+        scope: &CredentialScope<'_>,
+    ) -> Result<Arc<Prepared>, SignError> {
+        let last = self.last.read(|(entry, prepared)| entry.is_for(credentials, scope).then(|| Arc::clone(prepared)));
+        if let Some(prepared) = last {
+            return Ok(prepared);
+        }
+        let entry = self.look_up(credentials, scope)?;
+        let prepared = Arc::new(entry.prepared.unshared()?);
+        self.last.set_mine((entry, Arc::clone(&prepared)));
+        Ok(prepared)
+    }
+
+    fn look_up(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Arc<Entry>, SignError> {
         let slot = self.slot(credentials.access_key_id(), scope);
-        let fits = |entry: &&Entry| entry.is_for(credentials, scope);
+        let fits = |entry: &&Arc<Entry>| entry.is_for(credentials, scope);
         // A panic while the lock is held leaves whole entries behind, so a poisoned lock is as good as any.
         let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(entry) = generations.young.get(&slot).filter(fits) {
-            return Ok(entry.prepared.clone());
+            return Ok(Arc::clone(entry));
         }
+        let old = generations.old.get(&slot).filter(fits).cloned();
         drop(generations);
 
-        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
-        let entry = match generations.old.remove(&slot).filter(|entry| fits(&entry)) {
+        let entry = match old {
             Some(entry) => entry,
-            None => Entry::new(credentials, scope)?,
+            None => Arc::new(Entry::new(credentials, scope)?),
         };
-        let prepared = entry.prepared.clone();
+        let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         if generations.young.len() >= GENERATION {
             generations.old = mem::take(&mut generations.young);
         }
-        generations.young.insert(slot, entry);
-        Ok(prepared)
+        generations.young.insert(slot, Arc::clone(&entry));
+        Ok(entry)
     }
 
     fn slot(&self, access_key_id: &str, scope: &CredentialScope<'_>) -> u64 {
@@ -202,8 +248,6 @@ impl fmt::Debug for KeyCache {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
     use super::{super::date::AmzDate, *};
 
     fn credentials(secret: &str) -> Credentials {
@@ -211,7 +255,7 @@ mod tests {
     }
 
     fn scope<'a>(day: u64, region: &'a str, service: &'a str) -> CredentialScope<'a> {
-        let date = AmzDate::new(UNIX_EPOCH + Duration::from_secs(day * 86_400)).unwrap();
+        let date = AmzDate::new(day * 86_400).unwrap();
         CredentialScope { algorithm: Algorithm::Hmac, date, region, service }
     }
 
@@ -274,7 +318,7 @@ mod tests {
             let credentials = Credentials::new("AKID", "secret", token.map(Into::into), None, "test");
             let prepared = cache.get(&credentials, &scope(1, "r", "s")).unwrap();
             assert_eq!(prepared.token.as_ref().map(|token| token.to_str().unwrap()), token);
-            assert!(prepared.token.is_none_or(|token| token.is_sensitive()));
+            assert!(prepared.token.as_ref().is_none_or(HeaderValue::is_sensitive));
         }
     }
 

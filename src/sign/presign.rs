@@ -6,12 +6,12 @@ use aws_credential_types::Credentials;
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use super::{
-    DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenPlacement,
-    canonical::{CanonicalRequest, Sink},
-    draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET, TOKENS},
+    DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
+    canonical::Sink,
+    draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET},
     encode::{encode, into_text, is_unreserved},
     headers::SignedHeaders,
-    uri::{auth_parameter, parameters, with_path_and_query},
+    uri::{Parameters, auth_parameter, parameters, with_path_and_query},
 };
 
 /// The longest that a URL may live: seven days.
@@ -28,8 +28,11 @@ impl Draft<'_> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
         let mut text = self.unsigned(credentials, &pieces, &headers, expires_in);
-        let signature = self.signature(&self.presigned_request(parts, &pieces, &headers, &text), &pieces.prepared);
-        drop(headers);
+        let parameters = presigned_parameters(&text);
+        let names = headers.names(b";");
+        let request = self.canonical(parts, &pieces, &parameters, &headers, &names);
+        let signature = self.signature(&request, &pieces.prepared);
+        drop((headers, parameters));
         text.push_str("&X-Amz-Signature=");
         text.push_str(signature.as_str());
         if self.settings.profile.token == TokenPlacement::AfterSigning {
@@ -38,12 +41,12 @@ impl Draft<'_> {
 
         let content_sha256 = self.sends_hash_beside(&parts.headers).then(|| self.payload.header()).transpose()?;
         parts.uri = with_path_and_query(&parts.uri, text, &pieces.host)?;
-        for name in TOKENS.into_iter().chain([DATE, REGION_SET]) {
+        for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE, &REGION_SET]) {
             parts.headers.remove(name);
         }
         parts.headers.remove(AUTHORIZATION);
         if let Some(content_sha256) = content_sha256 {
-            parts.headers.try_insert(CONTENT_SHA256, content_sha256)?;
+            parts.headers.try_insert(&CONTENT_SHA256, content_sha256)?;
         }
         Ok(signature)
     }
@@ -58,8 +61,9 @@ impl Draft<'_> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
         let text = self.unsigned(credentials, &pieces, &headers, expires_in);
-        let request = self.presigned_request(parts, &pieces, &headers, &text);
-        Ok(self.explanation(&request, &pieces.prepared))
+        let parameters = presigned_parameters(&text);
+        let names = headers.names(b";");
+        Ok(self.explanation(&self.canonical(parts, &pieces, &parameters, &headers, &names), &pieces.prepared))
     }
 
     fn pieces_to_presign<'p>(
@@ -92,11 +96,11 @@ impl Draft<'_> {
     pub(super) fn presigned_headers<'h>(&'h self, headers: &'h HeaderMap, pieces: &'h Pieces<'_>) -> SignedHeaders<'h> {
         let mut own: [(&str, Option<&[u8]>); OWN] = [
             ("host", Some(&pieces.host.value)),
-            (DATE, None),
-            (TOKENS[0], None),
-            (TOKENS[1], None),
-            (CONTENT_SHA256, None),
-            (REGION_SET, None),
+            (DATE.as_str(), None),
+            (TokenHeader::SecurityToken.name().as_str(), None),
+            (TokenHeader::S3Session.name().as_str(), None),
+            (CONTENT_SHA256.as_str(), None),
+            (REGION_SET.as_str(), None),
         ];
         if self.sends_hash_beside(headers) {
             own[4].1 = Some(self.payload.as_bytes());
@@ -109,7 +113,7 @@ impl Draft<'_> {
     fn sends_hash_beside(&self, headers: &HeaderMap) -> bool {
         let profile = self.settings.profile;
         let is_understood = self.payload == PayloadHash::UNSIGNED && profile.payload != DefaultPayload::Unsigned;
-        profile.content_sha256 && !is_understood || headers.contains_key(CONTENT_SHA256)
+        profile.content_sha256 && !is_understood || headers.contains_key(&CONTENT_SHA256)
     }
 
     /// Path and query, spelled canonically, with all parameters of the signature but the signature.
@@ -121,7 +125,7 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> String {
         let path = pieces.target.path.as_bytes();
-        let query = pieces.target.query.as_deref().unwrap_or_default().as_bytes();
+        let query = pieces.target.query().as_bytes();
         let token = credentials.session_token().unwrap_or_default();
         let mut text = Vec::with_capacity(path.len() + query.len() + token.len() + 480);
         text.put(if path.is_empty() { b"/" } else { path });
@@ -161,21 +165,9 @@ impl Draft<'_> {
         }
         into_text(text)
     }
+}
 
-    pub(super) fn presigned_request<'c, 'h>(
-        &'c self,
-        parts: &'c Parts,
-        pieces: &'c Pieces<'_>,
-        headers: &'c SignedHeaders<'h>,
-        text: &'c str,
-    ) -> CanonicalRequest<'c, 'h> {
-        CanonicalRequest {
-            method: parts.method.as_str(),
-            path: &pieces.target.path,
-            path_encoding: self.settings.profile.path_encoding,
-            parameters: parameters(text.split_once('?').map_or("", |(_, query)| query)),
-            headers,
-            payload: &self.payload,
-        }
-    }
+/// All parameters of a URL but its signature.
+pub(super) fn presigned_parameters(text: &str) -> Parameters<'_> {
+    parameters(text.split_once('?').map_or("", |(_, query)| query))
 }

@@ -1,3 +1,5 @@
+use http::HeaderName;
+
 use super::PayloadHash;
 
 /// How the path stands in the canonical request.
@@ -50,6 +52,9 @@ pub struct Profile {
     pub payload: DefaultPayload,
 }
 
+static SECURITY_TOKEN: HeaderName = HeaderName::from_static("x-amz-security-token");
+static S3_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-s3session-token");
+
 /// The header that carries the session token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
@@ -61,10 +66,13 @@ pub enum TokenHeader {
 }
 
 impl TokenHeader {
-    pub(crate) fn name(self) -> &'static str {
+    /// An earlier token goes, whichever name it used.
+    pub(crate) const ALL: [Self; 2] = [Self::SecurityToken, Self::S3Session];
+
+    pub(crate) fn name(self) -> &'static HeaderName {
         match self {
-            Self::SecurityToken => "x-amz-security-token",
-            Self::S3Session => "x-amz-s3session-token",
+            Self::SecurityToken => &SECURITY_TOKEN,
+            Self::S3Session => &S3_SESSION_TOKEN,
         }
     }
 

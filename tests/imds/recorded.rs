@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use aws_credential_types::attributes::AccountId;
 use serde_json::Value;
+use tower_sigv4::credentials::Credentials;
 
 use super::*;
 
@@ -103,7 +105,7 @@ async fn run(case: &Value) -> Result<(), String> {
             Err(error) if class(error) == Class::InvalidConfiguration => "invalid profile",
             Err(_) => "another error",
         };
-        let account = result.as_ref().ok().and_then(|credentials| credentials.account_id()).map(|id| id.as_str());
+        let account = result.as_ref().ok().and_then(Credentials::account_id).map(AccountId::as_str);
         if outcome["result"] != told || outcome["accountId"].as_str() != account {
             return Err(format!("{result:?} instead of {outcome}; seen: {:?}", seen.lines()));
         }
@@ -129,7 +131,7 @@ async fn bodies() {
             _ => Answer::new(200, body.clone()),
         });
         let result = with(client).build().provide_credentials().await;
-        let result = result.as_ref().map(|credentials| credentials.access_key_id()).map_err(class);
+        let result = result.as_ref().map(Credentials::access_key_id).map_err(class);
         assert_eq!(result, expected, "{file}");
         println!("imds/bodies/{file} ... ok");
     }
@@ -174,7 +176,7 @@ async fn single_answers() {
                 }
             });
             let result = with(client).build().provide_credentials().await;
-            let result = result.as_ref().map(|credentials| credentials.access_key_id()).map_err(class);
+            let result = result.as_ref().map(Credentials::access_key_id).map_err(class);
             let expected = match (asked, status, body_of(case)) {
                 (TOKEN, Some(400 | 403), _) => Err(Class::ProviderError),
                 (TOKEN, Some(404 | 405) | None, _) | (EXTENDED, Some(404), _) => Err(Class::NotLoaded),

@@ -1,17 +1,10 @@
 //! What a hit reads: the credentials, and until when they may be served without a further look.
 
-use std::{
-    sync::{
-        Arc, PoisonError, RwLock,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::SystemTime,
-};
+use std::{sync::Arc, time::SystemTime};
 
 use aws_credential_types::Credentials;
 
-/// How many threads can take hits without touching each other's memory.
-const LANES: usize = 8;
+use crate::lanes::Lanes;
 
 /// Until when a hit needs no more than a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,35 +13,24 @@ pub(super) enum Quiet {
     Forever,
 }
 
-/// One copy for each of some threads, with a lock and a reference count of its own. Two threads that share both spend
-/// ten times as long on a hit as one thread does, waiting for the cache line.
-#[derive(Default)]
-pub(super) struct Front([Lane; LANES]);
+/// A copy for each of some threads.
+pub(super) struct Front(Lanes<(Arc<Credentials>, Quiet)>);
 
-#[derive(Default)]
-#[repr(align(128))]
-struct Lane(RwLock<Option<(Arc<Credentials>, Quiet)>>);
-
-thread_local! {
-    static LANE: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed) % LANES
-    };
+impl Default for Front {
+    fn default() -> Self {
+        Self(Lanes::new())
+    }
 }
 
 impl Front {
     pub(super) fn hit(&self, now: SystemTime) -> Option<Arc<Credentials>> {
-        let lane = &self.0[LANE.with(|lane| *lane)];
-        match lane.0.read().unwrap_or_else(PoisonError::into_inner).as_ref()? {
-            (_, Quiet::Until(until)) if now >= *until => None,
-            (credentials, _) => Some(Arc::clone(credentials)),
-        }
+        self.0.read(|(credentials, quiet)| match quiet {
+            Quiet::Until(until) if now >= *until => None,
+            _ => Some(Arc::clone(credentials)),
+        })
     }
 
     pub(super) fn show(&self, shown: Option<(&Credentials, Quiet)>) {
-        for lane in &self.0 {
-            let copy = shown.map(|(credentials, quiet)| (Arc::new(credentials.clone()), quiet));
-            *lane.0.write().unwrap_or_else(PoisonError::into_inner) = copy;
-        }
+        self.0.set_all(|| shown.map(|(credentials, quiet)| (Arc::new(credentials.clone()), quiet)));
     }
 }

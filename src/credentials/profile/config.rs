@@ -126,7 +126,7 @@ impl SharedConfig {
 /// The profile's name and those of the properties: values may be secret.
 impl fmt::Debug for SharedConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SharedConfig").field("profile", &self.profile).field("set", &self.set).finish()
+        f.debug_struct("SharedConfig").field("profile", &self.profile).field("set", &self.set).finish_non_exhaustive()
     }
 }
 

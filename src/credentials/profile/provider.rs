@@ -230,7 +230,7 @@ fn plug_in(sign_in: &SignIn<'_>, profile: &str) -> CredentialsError {
         SignIn::Sso { .. } => ("IAM Identity Center (SSO)", "sso"),
         SignIn::Login => ("`aws login`", "credentials-login"),
     };
-    ProviderFailure::new(NAME, format!("profile `{profile}` signs in with a browser, through {way}"))
+    ProviderFailure::new(NAME, format!("profile `{profile}` needs a sign-in with a browser, through {way}"))
         .next_step(format!(
             "take the provider of the crate aws-config (feature `{feature}`), which plugs in as it is:\n    \
              SigV4Layer::builder(aws_config::profile::ProfileFileCredentialsProvider::builder()\

@@ -75,16 +75,14 @@ pub(super) fn read_fault(xml: &[u8]) -> Option<Fault> {
     let mut fault = Fault::default();
     let read = leaves(xml, |path, text| {
         match path.strip_prefix("ErrorResponse/").unwrap_or(path) {
+            "Error/Code" if !fault.code.is_empty() => return Err(Unreadable::Twice("Code")),
             "Error/Code" => fault.code = text,
             "Error/Message" => fault.message = text,
             _ => {}
         }
         Ok(())
     });
-    let plain = |code: &str| {
-        (1..=128).contains(&code.len())
-            && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-:".contains(&byte))
-    };
+    let plain = |code: &str| (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric());
     (read.is_ok() && plain(&fault.code)).then_some(fault)
 }
 
@@ -118,7 +116,7 @@ fn leaves(xml: &[u8], mut found: impl FnMut(&str, String) -> Result<(), Unreadab
             }
             Event::Empty(_) => is_leaf = false,
             Event::Text(piece) => text.push_str(&piece),
-            Event::CData(piece) => text.push_str(&piece),
+            Event::CData(piece) => text.push_str(&piece.into_inner()),
             Event::GeneralRef(entity) => match entity.resolve_char_ref().map_err(|_| Unreadable::NotXml)? {
                 Some(character) => text.push(character),
                 None => text.push_str(resolve_xml_entity(&entity).ok_or(Unreadable::NotXml)?),
@@ -235,7 +233,10 @@ mod tests {
             let fault = Fault { code: "AccessDenied".into(), message: "not <you>".into() };
             assert_eq!(read_fault(xml.as_bytes()), Some(fault));
         }
-        for none in ["", "<Error/>", "<Error><Code>a b</Code></Error>", "<Error><Code></Code></Error>", &bare[..40]] {
+        let doubled = bare.replace("<Message>", "<Code>B</Code><Message>");
+        for none in
+            ["", "<Error/>", "<Error><Code>a b</Code></Error>", "<Error><Code></Code></Error>", &bare[..40], &doubled]
+        {
             assert_eq!(read_fault(none.as_bytes()), None, "{none}");
         }
     }

@@ -87,7 +87,7 @@ impl AssumeRoleProvider {
 }
 
 impl AssumeRoleProviderBuilder {
-    /// The name of the session, which stands in the ARN of the caller and in CloudTrail: 2 to 64 letters, digits and
+    /// The name of the session, which stands in the ARN of the caller and in the logs of the account: 2 to 64 letters, digits and
     /// `_+=,.@-`. Without one it is `tower-sigv4-` and a random number.
     pub fn session_name(mut self, name: impl Into<String>) -> Self {
         self.role.session_name = name.into();

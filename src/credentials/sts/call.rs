@@ -126,11 +126,14 @@ fn refusal(response: &Response<Bytes>, secrets: &[&str]) -> Refusal {
     let fault = answer::read_fault(response.body()).unwrap_or_default();
     let request_id = response.headers().get("x-amzn-requestid").and_then(|id| id.to_str().ok()).unwrap_or_default();
     let plain = request_id.len() <= 64 && request_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    // A service that means harm could send back what it was sent, as anything.
+    let own = |text: &str| !secrets.iter().any(|secret| secret.contains(text));
+    let code = fault.code.strip_suffix("Exception").unwrap_or(&fault.code);
     Refusal {
         status: response.status(),
-        code: fault.code.strip_suffix("Exception").unwrap_or(&fault.code).to_owned(),
+        code: if own(code) { code.to_owned() } else { String::new() },
         message: presentable(&fault.message, secrets),
-        request_id: if plain { request_id.to_owned() } else { String::new() },
+        request_id: if plain && own(request_id) { request_id.to_owned() } else { String::new() },
     }
 }
 
@@ -162,6 +165,7 @@ mod tests {
         for (id, shown) in [("ab-12", "ab-12"), ("<b>", ""), (&*"a".repeat(65), "")] {
             let response = Response::builder().status(400).header("x-amzn-requestid", id).body(Bytes::new()).unwrap();
             assert_eq!(refusal(&response, &[]).request_id, shown);
+            assert_eq!(refusal(&response, &["token-ab-12<b>"]).request_id, "");
         }
     }
 }

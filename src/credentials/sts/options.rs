@@ -75,7 +75,7 @@ pub(crate) fn check(provider: &'static str, role: &RoleRequest, proof: Proof<'_>
 }
 
 /// A name for the session where none is given. It stays the same for a provider, so that its sessions can be told from
-/// others in CloudTrail.
+/// others in the logs of the account.
 pub(crate) fn session_name() -> String {
     format!("tower-sigv4-{:016x}", fastrand::u64(..))
 }

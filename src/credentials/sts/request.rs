@@ -4,7 +4,7 @@ use std::{fmt, fmt::Write, time::Duration};
 
 use super::limits::{self, OutOfLimits};
 
-/// The longest session policy that goes with a web identity; AssumeRole states no length.
+/// The longest session policy that goes with a web identity; `AssumeRole` states no length.
 const WEB_IDENTITY_POLICY: usize = 2048;
 
 /// The parameters that say which role and how.

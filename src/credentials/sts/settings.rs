@@ -228,21 +228,21 @@ mod tests {
 
     fn configured(suite: &Value, case: &Value) -> Result<(), String> {
         let chosen = |table: &str, name: &str| suite[table][case[name].as_str().unwrap()].as_object().unwrap().clone();
-        let lines = |section: &serde_json::Map<String, Value>| {
-            section.iter().map(|(key, value)| format!("{key} = {}\n", value.as_str().unwrap())).collect::<String>()
+        let lines = |section: &serde_json::Map<String, Value>, indent: &str| {
+            let line = |(key, value): (&String, &Value)| format!("{indent}{key} = {}\n", value.as_str().unwrap());
+            section.iter().map(line).collect::<Vec<_>>().concat()
         };
-        let mut config = format!("[profile chosen]\n{}", lines(&chosen("profiles", "profile")));
+        let mut config = vec!["[profile chosen]\n".to_owned(), lines(&chosen("profiles", "profile"), "")];
         for (name, services) in suite["services"].as_object().unwrap() {
-            config += &format!("[services {name}]\n");
+            config.push(format!("[services {name}]\n"));
             for (service, settings) in services.as_object().unwrap() {
-                config += &format!("{service} =\n  {}", lines(settings.as_object().unwrap()).replace('\n', "\n  "));
-                config += "\n";
+                config.push(format!("{service} =\n{}", lines(settings.as_object().unwrap(), "  ")));
             }
         }
         let variables = chosen("environments", "environment");
         let variables = variables.iter().map(|(name, value)| (name.as_str(), value.as_str().unwrap()));
         let here = [("AWS_CONFIG_FILE", "/c"), ("AWS_PROFILE", "chosen")];
-        let environment = Environment::fixed(here.into_iter().chain(variables)).with_file("/c", config);
+        let environment = Environment::fixed(here.into_iter().chain(variables)).with_file("/c", config.concat());
         let config = SharedConfig::load_blocking(&environment, None).unwrap();
         let client = chosen("client_configs", "client_config");
         let service = case["service"].as_str().unwrap();

@@ -1,10 +1,8 @@
 //! Credentials of the task or pod, from the endpoint that ECS and EKS give to a container.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr},
-    sync::Arc,
-    time::Duration,
-};
+mod address;
+
+use std::{sync::Arc, time::Duration};
 
 use aws_credential_types::{
     Credentials,
@@ -14,7 +12,6 @@ use bytes::Bytes;
 use http::{
     HeaderValue, Request, StatusCode, Uri,
     header::{ACCEPT, AUTHORIZATION},
-    uri::{PathAndQuery, Scheme},
 };
 use http_body_util::Full;
 
@@ -33,10 +30,6 @@ const FULL_URI: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 const TOKEN: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
 const TOKEN_FILE: &str = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE";
 
-/// The address that a relative URI is completed with.
-const ECS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
-const EKS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 23);
-const EKS_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23);
 const MAX_BYTES: usize = 64 * 1024;
 
 /// Credentials of the role of an ECS task or of an EKS pod (pod identity).
@@ -218,21 +211,10 @@ impl ContainerProvider {
 
     fn uri(&self) -> Result<Uri, CredentialsError> {
         if let Some(relative) = self.variable(RELATIVE_URI)? {
-            return relative_uri(relative.trim()).map_err(|failure| {
-                failure
-                    .next_step(format!("give {RELATIVE_URI} a path that begins with /, or use {FULL_URI}"))
-                    .invalid_configuration()
-            });
+            return address::relative(relative.trim()).map_err(ProviderFailure::invalid_configuration);
         }
         if let Some(full) = self.variable(FULL_URI)? {
-            return full_uri(full.trim()).map_err(|failure| {
-                failure
-                    .next_step(format!(
-                        "set {FULL_URI} to an https address, or to http at localhost, a loopback address, {ECS}, {EKS} \
-                         or [{EKS_IPV6}]"
-                    ))
-                    .invalid_configuration()
-            });
+            return address::full(full.trim()).map_err(ProviderFailure::invalid_configuration);
         }
         Err(ProviderFailure::new(NAME, format!("neither {RELATIVE_URI} nor {FULL_URI} is set"))
             .next_step("in ECS give the task a role, in EKS associate the pod's service account with one")
@@ -269,48 +251,6 @@ impl ContainerProvider {
 
     fn variable(&self, name: &str) -> Result<Option<String>, CredentialsError> {
         variable(&self.config.environment, NAME, name)
-    }
-}
-
-/// Put together from parts, never by joining text: `.evil.com/` after a host would make another host.
-fn relative_uri(path: &str) -> Result<Uri, ProviderFailure> {
-    if !path.starts_with('/') {
-        return Err(ProviderFailure::new(NAME, "the relative URI does not begin with /"));
-    }
-    let path: PathAndQuery =
-        path.parse().map_err(|error| ProviderFailure::new(NAME, "the relative URI is not a path").caused_by(error))?;
-    let uri = Uri::builder().scheme(Scheme::HTTP).authority(ECS.to_string()).path_and_query(path).build();
-    uri.map_err(|error| ProviderFailure::new(NAME, "the relative URI is not a path").caused_by(error))
-}
-
-fn full_uri(text: &str) -> Result<Uri, ProviderFailure> {
-    let uri: Uri =
-        text.parse().map_err(|error| ProviderFailure::new(NAME, "the full URI is not a URI").caused_by(error))?;
-    let Some(authority) = uri.authority() else {
-        return Err(ProviderFailure::new(NAME, "the full URI has no host"));
-    };
-    if authority.as_str().contains('@') {
-        return Err(ProviderFailure::new(NAME, "the full URI has a user name before its host"));
-    }
-    match uri.scheme_str() {
-        Some("https") => Ok(uri),
-        Some("http") if may_go_plain(authority.host()) => Ok(uri),
-        Some("http") => {
-            let host = authority.host();
-            Err(ProviderFailure::new(NAME, format!("credentials are not asked from {host} over plain http")))
-        }
-        _ => Err(ProviderFailure::new(NAME, "the full URI is neither http nor https")),
-    }
-}
-
-fn may_go_plain(host: &str) -> bool {
-    if host.eq_ignore_ascii_case("localhost") {
-        return true;
-    }
-    match host.trim_start_matches('[').trim_end_matches(']').parse() {
-        Ok(IpAddr::V4(address)) => address.is_loopback() || address == ECS || address == EKS,
-        Ok(IpAddr::V6(address)) => address.is_loopback() || address == EKS_IPV6,
-        Err(_) => false,
     }
 }
 
