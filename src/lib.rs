@@ -19,5 +19,6 @@ pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};
 pub use error::{Error, ErrorKind};
 pub use layer::{
-    OtherAuthorization, Payload, ResponseFuture, SigV4, SigV4Layer, SigV4LayerBuilder, SignedBody, SigningOverrides,
+    Checksum, Chunks, OtherAuthorization, Payload, ResponseFuture, SigV4, SigV4Layer, SigV4LayerBuilder, SignedBody,
+    SigningOverrides, UnknownChecksum,
 };

@@ -12,7 +12,13 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
-use super::{SignedBody, SigningOverrides, body::Buffering, config::Config, payload::Plan};
+use super::{
+    SignedBody, SigningOverrides,
+    body::Buffering,
+    chunked::{Chunked, Chunking},
+    config::Config,
+    payload::Plan,
+};
 use crate::{
     CredentialsCache, Error,
     credentials::{Credentials, Lookup},
@@ -52,8 +58,14 @@ pub(super) struct Job<S> {
 /// A request that only lacks its signature.
 struct Work<S, B> {
     job: Job<S>,
-    payload: PayloadHash,
-    body: SignedBody<B>,
+    load: Load<B>,
+}
+
+/// What is signed of a body, and what is sent of it.
+enum Load<B> {
+    Ready(PayloadHash, SignedBody<B>),
+    /// The request's signature is the start of its chunks'.
+    Chunked(Box<Chunked>, B),
 }
 
 /// The credentials, and the time to sign at. Cached ones are there at once.
@@ -82,7 +94,7 @@ impl<S> Job<S> {
         overridden.unwrap_or(&self.config.credentials)
     }
 
-    fn sign(&mut self, payload: PayloadHash, credentials: &Credentials, time: SystemTime) -> Result<(), Error> {
+    fn sign<B>(&mut self, load: Load<B>, credentials: &Credentials, time: SystemTime) -> Result<SignedBody<B>, Error> {
         let Self { config, overrides, parts, .. } = self;
         let scope = config.scope(parts, overrides.as_ref())?;
         let settings = Settings {
@@ -94,8 +106,18 @@ impl<S> Job<S> {
             host: config.host.as_deref(),
             keys: &config.keys,
         };
-        Draft::new(settings, payload, time)?.sign(parts, credentials)?;
-        Ok(())
+        match load {
+            Load::Ready(payload, body) => {
+                Draft::new(settings, payload, time)?.sign(parts, credentials)?;
+                Ok(body)
+            }
+            Load::Chunked(chunked, body) => {
+                chunked.prepare(&mut parts.headers)?;
+                let draft = Draft::new(settings, chunked.payload_hash(), time)?;
+                let signer = draft.sign_chunked(parts, credentials)?;
+                Ok(SignedBody::chunked(body, Chunking::new(*chunked, signer)))
+            }
+        }
     }
 }
 
@@ -103,11 +125,14 @@ impl<S, B, F> ResponseFuture<S, B, F> {
     pub(super) fn new(job: Job<S>, body: B, plan: Plan) -> Self {
         let state = match plan {
             Plan::Buffer(limit) => State::Buffering { job: Some(job), buffering: Buffering::new(limit), body },
-            Plan::Stream(payload) => {
-                State::Signing { work: Some(Work { job, payload, body: SignedBody::passed(body) }), lookup: None }
-            }
+            Plan::Stream(payload) => Self::signing(job, Load::Ready(payload, SignedBody::passed(body))),
+            Plan::Chunk(chunked) => Self::signing(job, Load::Chunked(chunked, body)),
         };
         Self { state }
+    }
+
+    fn signing(job: Job<S>, load: Load<B>) -> State<S, B, F> {
+        State::Signing { work: Some(Work { job, load }), lookup: None }
     }
 
     pub(super) fn responding(response: F) -> Self {
@@ -132,14 +157,14 @@ where
             let next = match state.as_mut().project() {
                 StateProjection::Buffering { job, buffering, body } => {
                     let (payload, body) = ready!(buffering.poll(body, cx))?;
-                    let work = job.take().map(|job| Work { job, payload, body });
+                    let work = job.take().map(|job| Work { job, load: Load::Ready(payload, body) });
                     State::Signing { work, lookup: None }
                 }
                 StateProjection::Signing { work, lookup } => {
                     let Some(waiting) = work else { return Poll::Pending };
                     let (credentials, time) = ready!(poll_credentials(waiting.job.credentials(), lookup, cx))?;
-                    let Some(Work { mut job, payload, body }) = work.take() else { return Poll::Pending };
-                    job.sign(payload, &credentials, time)?;
+                    let Some(Work { mut job, load }) = work.take() else { return Poll::Pending };
+                    let body = job.sign(load, &credentials, time)?;
                     let request = Request::from_parts(job.parts, body);
                     State::Responding { response: job.service.call(request) }
                 }

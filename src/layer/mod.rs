@@ -25,6 +25,7 @@
 
 mod body;
 mod builder;
+mod chunked;
 mod config;
 mod future;
 mod overrides;
@@ -37,6 +38,7 @@ use tower::Layer;
 
 pub use body::SignedBody;
 pub use builder::SigV4LayerBuilder;
+pub use chunked::{Checksum, Chunks, UnknownChecksum};
 use config::Config;
 pub use config::OtherAuthorization;
 pub use future::ResponseFuture;

@@ -98,8 +98,16 @@ impl<S> SigV4<S> {
         overrides: Option<&SigningOverrides>,
     ) -> Result<Plan, Error> {
         let asked = overrides.and_then(|overrides| overrides.payload.as_ref()).or(self.config.payload.as_ref());
-        let by_profile = self.config.scope(parts, overrides)?.profile.payload;
-        Plan::new(asked, by_profile, &parts.headers, &parts.uri, body, self.config.buffer_limit)
+        let scope = self.config.scope(parts, overrides)?;
+        Plan::new(
+            asked,
+            scope.profile.payload,
+            scope.algorithm,
+            &parts.headers,
+            &parts.uri,
+            body,
+            self.config.buffer_limit,
+        )
     }
 }
 
