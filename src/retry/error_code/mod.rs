@@ -1,32 +1,4 @@
 //! The error code of an answer: from its headers, or from its body by way of [`ErrorCodeLayer`].
-//!
-//! AWS's services say what went wrong by a code, such as `ExpiredToken`. Those that speak JSON mostly repeat it in a
-//! header; those that speak XML, S3 and EC2 and STS among them, have it in the body alone. [`SigV4Layer`] and
-//! [`AwsRetry`](super::AwsRetry) act on these codes, but leave bodies alone: who talks to a service of the second kind
-//! stacks [`ErrorCodeLayer`] beneath the signer.
-//!
-//! [`SigV4Layer`]: crate::SigV4Layer
-//!
-//! ```
-//! use bytes::Bytes;
-//! use http::{Request, Response};
-//! use http_body_util::Full;
-//! use tower::{ServiceBuilder, ServiceExt};
-//! use tower_sigv4::retry::{ErrorCodeLayer, error_code};
-//!
-//! # #[tokio::main(flavor = "current_thread")]
-//! # async fn main() -> Result<(), tower::BoxError> {
-//! let s3 = tower::service_fn(async |_: Request<Full<Bytes>>| {
-//!     let body = "<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>";
-//!     Response::builder().status(400).body(Full::new(Bytes::from(body)))
-//! });
-//! let client = ServiceBuilder::new().layer(ErrorCodeLayer::new()).service(s3);
-//!
-//! let response = client.oneshot(Request::new(Full::default())).await?;
-//! assert_eq!(error_code(&response), Some("ExpiredToken"));
-//! # Ok(())
-//! # }
-//! ```
 
 mod body;
 mod extract;
@@ -108,11 +80,37 @@ fn normalised(text: &str) -> Option<&str> {
 
 /// Puts the [`ErrorCode`] of 4xx answers into their extensions, and hands their bodies on whole.
 ///
-/// It stands beneath the signer, so that the signer sees what it found: see the [module](self). The body of an answer
-/// that has the code in no header is read until the code is found, the body ends, or the limit is reached; it comes out
-/// as [`ErrorCodeBody`], with every byte, the trailers and an error where there was one. Other answers pass as they are.
+/// AWS's services say what went wrong by a code, such as `ExpiredToken`. Those that speak JSON mostly repeat it in a
+/// header; those that speak XML, S3 and EC2 and STS among them, have it in the body alone. The signer and
+/// [`AwsRetry`](super::AwsRetry) act on these codes, but leave bodies alone: who talks to a service of the second kind
+/// stacks this layer beneath the signer, so that the signer sees what it found.
+///
+/// The body of an answer that has the code in no header is read until the code is found, the body ends, or the limit is
+/// reached; it comes out as [`ErrorCodeBody`], with every byte, the trailers and an error where there was one. Other
+/// answers pass as they are.
 ///
 /// Reading takes as long as the service takes to send: a timeout around the client bounds it too.
+///
+/// ```
+/// use bytes::Bytes;
+/// use http::{Request, Response};
+/// use http_body_util::Full;
+/// use tower::{ServiceBuilder, ServiceExt};
+/// use tower_sigv4::retry::{ErrorCodeLayer, error_code};
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), tower::BoxError> {
+/// let s3 = tower::service_fn(async |_: Request<Full<Bytes>>| {
+///     let body = "<Error><Code>ExpiredToken</Code><Message>The token has expired.</Message></Error>";
+///     Response::builder().status(400).body(Full::new(Bytes::from(body)))
+/// });
+/// let client = ServiceBuilder::new().layer(ErrorCodeLayer::new()).service(s3);
+///
+/// let response = client.oneshot(Request::new(Full::default())).await?;
+/// assert_eq!(error_code(&response), Some("ExpiredToken"));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug, Clone)]
 pub struct ErrorCodeLayer {
     limit: usize,
