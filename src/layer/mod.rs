@@ -23,10 +23,12 @@
 //! # }
 //! ```
 
+mod attempt;
 mod body;
 mod builder;
 mod config;
 mod future;
+mod observe;
 mod overrides;
 mod payload;
 mod service;

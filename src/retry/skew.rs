@@ -108,6 +108,11 @@ pub(crate) struct SkewedAttempt {
 }
 
 impl SkewedAttempt {
+    /// By how many seconds the time is moved.
+    pub(crate) fn offset(self) -> i64 {
+        self.offset
+    }
+
     /// The time to sign at.
     pub(crate) fn corrected(self, now: SystemTime) -> SystemTime {
         let by = Duration::from_secs(self.offset.unsigned_abs());
