@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod lanes;
 pub mod layer;
+pub mod retry;
 pub mod sign;
 
 #[cfg(feature = "providers")]

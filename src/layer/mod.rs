@@ -23,11 +23,13 @@
 //! # }
 //! ```
 
+mod attempt;
 mod body;
 mod builder;
 mod chunked;
 mod config;
 mod future;
+mod observe;
 mod overrides;
 mod payload;
 mod service;

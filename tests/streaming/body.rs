@@ -247,7 +247,7 @@ async fn what_fails_is_not_stored() {
                 .unwrap();
             let error = layer().layer(client(version)).oneshot(request).await.unwrap_err();
             let reasons: Vec<String> =
-                std::iter::successors(Some(&*error as &(dyn std::error::Error)), |&error| error.source())
+                std::iter::successors(Some(&*error as &dyn std::error::Error), |&error| error.source())
                     .map(ToString::to_string)
                     .collect();
             // Over HTTP/2 the stream is reset, and the client tells that alone.
