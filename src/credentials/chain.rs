@@ -52,7 +52,11 @@ impl ChainProvider {
         let mut reasons = Vec::new();
         for Link { name, provider } in &self.0 {
             match provider.provide_credentials().await {
-                Ok(credentials) => return Ok(credentials),
+                Ok(credentials) => {
+                    #[cfg(feature = "tracing")]
+                    tracing::debug!(provider = &**name, "credentials found");
+                    return Ok(credentials);
+                }
                 Err(error @ CredentialsError::CredentialsNotLoaded(_)) => reasons.push((name, reason(&error))),
                 Err(error) => return Err(stopped(name.clone(), error)),
             }

@@ -244,8 +244,8 @@ impl ChunkSigner {
 impl Draft<'_> {
     /// Signs the request's headers, as [`Draft::sign`] does: what comes back signs the chunks of its body.
     pub(crate) fn sign_chunked(&self, parts: &mut Parts, credentials: &Credentials) -> Result<ChunkSigner, SignError> {
-        let (seed, key) = self.sign_with_key(parts, credentials)?;
-        Ok(ChunkSigner::new(key, &self.scope(), seed))
+        let (seed, prepared) = self.sign_with_key(parts, credentials)?;
+        Ok(ChunkSigner::new(prepared.key.clone(), &self.scope(), seed))
     }
 }
 

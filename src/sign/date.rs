@@ -1,6 +1,9 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use http::HeaderValue;
+
 use super::SignError;
+use crate::lanes::Lanes;
 
 const SECONDS_A_DAY: u64 = 86_400;
 /// 1 January 10000: the first second that four digits of year cannot hold.
@@ -13,8 +16,8 @@ const END: u64 = 253_402_300_800;
 pub(crate) struct AmzDate([u8; 16]);
 
 impl AmzDate {
-    pub(crate) fn new(time: SystemTime) -> Result<Self, SignError> {
-        let seconds = time.duration_since(UNIX_EPOCH).map_err(|_| SignError::Time)?.as_secs();
+    /// `seconds` since 1 January 1970.
+    pub(crate) fn new(seconds: u64) -> Result<Self, SignError> {
         if seconds >= END {
             return Err(SignError::Time);
         }
@@ -38,6 +41,33 @@ impl AmzDate {
     /// `20150830`
     pub(crate) fn day(&self) -> [u8; 8] {
         std::array::from_fn(|index| self.0[index])
+    }
+}
+
+/// The last second that each thread signed in, with its texts: the next request is nearly always of the same one.
+pub(crate) struct Dates(Lanes<(u64, AmzDate, HeaderValue)>);
+
+impl Dates {
+    pub(crate) fn new() -> Self {
+        Self(Lanes::new())
+    }
+
+    pub(crate) fn at(&self, time: SystemTime) -> Result<AmzDate, SignError> {
+        let second = time.duration_since(UNIX_EPOCH).map_err(|_| SignError::Time)?.as_secs();
+        if let Some(date) = self.0.read(|(last, date, _)| (*last == second).then_some(*date)) {
+            return Ok(date);
+        }
+        let date = AmzDate::new(second)?;
+        self.0.set_mine((second, date, HeaderValue::from_bytes(date.timestamp())?));
+        Ok(date)
+    }
+
+    /// The value of `x-amz-date`.
+    pub(crate) fn header(&self, date: AmzDate) -> Result<HeaderValue, SignError> {
+        match self.0.read(|(_, last, header)| (*last == date).then(|| header.clone())) {
+            Some(header) => Ok(header),
+            None => Ok(HeaderValue::from_bytes(date.timestamp())?),
+        }
     }
 }
 
@@ -73,7 +103,7 @@ mod tests {
     use super::*;
 
     fn text(seconds: u64) -> String {
-        let date = AmzDate::new(UNIX_EPOCH + Duration::from_secs(seconds)).unwrap();
+        let date = AmzDate::new(seconds).unwrap();
         String::from_utf8(date.timestamp().to_vec()).unwrap()
     }
 
@@ -83,7 +113,7 @@ mod tests {
         assert_eq!(text(951_782_400), "20000229T000000Z");
         assert_eq!(text(1_440_938_160), "20150830T123600Z");
         assert_eq!(text(END - 1), "99991231T235959Z");
-        assert_eq!(&AmzDate::new(UNIX_EPOCH).unwrap().day(), b"19700101");
+        assert_eq!(&AmzDate::new(0).unwrap().day(), b"19700101");
     }
 
     #[test]
@@ -99,7 +129,22 @@ mod tests {
     #[test]
     fn times_that_four_digits_cannot_hold_are_refused() {
         let before = UNIX_EPOCH - Duration::from_secs(1);
-        assert!(matches!(AmzDate::new(before), Err(SignError::Time)));
-        assert!(matches!(AmzDate::new(UNIX_EPOCH + Duration::from_secs(END)), Err(SignError::Time)));
+        let dates = Dates::new();
+        assert!(matches!(dates.at(before), Err(SignError::Time)));
+        assert!(matches!(dates.at(UNIX_EPOCH + Duration::from_secs(END)), Err(SignError::Time)));
+    }
+
+    #[test]
+    fn each_second_has_its_own_texts() {
+        let dates = Dates::new();
+        for (millis, expected) in
+            [(0, "19700101T000000Z"), (999, "19700101T000000Z"), (1_000, "19700101T000001Z"), (0, "19700101T000000Z")]
+        {
+            let date = dates.at(UNIX_EPOCH + Duration::from_millis(millis)).unwrap();
+            assert_eq!(date.timestamp(), expected.as_bytes());
+            assert_eq!(dates.header(date).unwrap(), expected);
+        }
+        let other = AmzDate::new(86_400).unwrap();
+        assert_eq!(dates.header(other).unwrap(), "19700102T000000Z");
     }
 }

@@ -1,8 +1,9 @@
 //! A request on its way to a signature: all that is signed, and nothing yet changed.
 
-use std::time::SystemTime;
+use std::{sync::Arc, time::SystemTime};
 
 use aws_credential_types::Credentials;
+use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION, request::Parts};
 
 use super::{
@@ -11,9 +12,9 @@ use super::{
     date::AmzDate,
     encode::into_text,
     headers::SignedHeaders,
-    key::{KeyCache, Prepared, SigningKey},
-    string_to_sign::{Algorithm, CredentialScope, string_to_sign},
-    uri::{Host, Target, parameters, rewritten},
+    key::{KeyCache, Prepared},
+    string_to_sign::{Algorithm, CredentialScope, StringToSign},
+    uri::{Host, Parameter, Target, parameters, rewritten},
 };
 
 /// The names of the headers that a signature brings beside `authorization`: made once, since making one is a look-up in a
@@ -49,7 +50,7 @@ pub(crate) struct Draft<'a> {
 
 /// What the request is signed with, and as.
 pub(super) struct Pieces<'a> {
-    pub(super) prepared: Prepared,
+    pub(super) prepared: Arc<Prepared>,
     pub(super) host: Host<'a>,
     pub(super) target: Target<'a>,
 }
@@ -59,7 +60,7 @@ type Own<'a> = (&'static str, Option<&'a [u8]>);
 
 impl<'a> Draft<'a> {
     pub(crate) fn new(settings: Settings<'a>, payload: PayloadHash, time: SystemTime) -> Result<Self, SignError> {
-        Ok(Self { settings, payload, date: AmzDate::new(time)? })
+        Ok(Self { settings, payload, date: settings.keys.dates.at(time)? })
     }
 
     /// Signs the request's headers. The request is changed only when nothing can fail any more.
@@ -72,21 +73,27 @@ impl<'a> Draft<'a> {
         &self,
         parts: &mut Parts,
         credentials: &Credentials,
-    ) -> Result<(Signature, SigningKey), SignError> {
+    ) -> Result<(Signature, Arc<Prepared>), SignError> {
         let pieces = self.pieces(parts, credentials)?;
         let earlier = Earlier::of(&parts.headers);
         let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
-        let signature = self.signature(&self.canonical(parts, &pieces, &headers), &pieces.prepared);
+        let parameters = parameters(pieces.target.query());
+        let (mut authorization, names) = self.authorization(credentials, &headers);
+        let request = self.canonical(parts, &pieces, &parameters, &headers, &authorization[names..]);
+        let signature = self.signature(&request, &pieces.prepared);
 
-        let authorization = self.authorization(credentials, &headers, &signature)?;
-        let date = HeaderValue::from_bytes(self.date.timestamp())?;
+        authorization.put(SIGNATURE);
+        authorization.put(signature.as_str().as_bytes());
+        let mut authorization = HeaderValue::from_maybe_shared(Bytes::from(authorization))?;
+        authorization.set_sensitive(true);
+        let date = self.settings.keys.dates.header(self.date)?;
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
         let uri = rewritten(&parts.uri, &pieces.target, &pieces.host)?;
-        drop(headers);
-        let Pieces { prepared: Prepared { token, key }, .. } = pieces;
+        drop((headers, parameters));
+        let prepared = pieces.prepared;
         if parts.headers.len() >= MANY_HEADERS {
             parts.headers.try_reserve(OWN)?;
         }
@@ -101,7 +108,7 @@ impl<'a> Draft<'a> {
         let added = [
             (&DATE, Some(date)),
             (&REGION_SET, region_set),
-            (self.settings.profile.token_header.name(), token),
+            (self.settings.profile.token_header.name(), prepared.token.clone()),
             (&CONTENT_SHA256, content_sha256),
             (&AUTHORIZATION, Some(authorization)),
         ];
@@ -110,7 +117,7 @@ impl<'a> Draft<'a> {
                 parts.headers.insert(name, value);
             }
         }
-        Ok((signature, key))
+        Ok((signature, prepared))
     }
 
     /// The same steps, with the texts kept and the request left alone.
@@ -118,7 +125,9 @@ impl<'a> Draft<'a> {
         let pieces = self.pieces(parts, credentials)?;
         let own = self.own(&pieces, self.sends_hash(&Earlier::of(&parts.headers)));
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
-        Ok(self.explanation(&self.canonical(parts, &pieces, &headers), &pieces.prepared))
+        let parameters = parameters(pieces.target.query());
+        let names = headers.names(b";");
+        Ok(self.explanation(&self.canonical(parts, &pieces, &parameters, &headers, &names), &pieces.prepared))
     }
 
     pub(super) fn pieces<'p>(&self, parts: &'p Parts, credentials: &Credentials) -> Result<Pieces<'p>, SignError>
@@ -134,20 +143,19 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn signature(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Signature {
-        prepared.key.sign(&[&string_to_sign(&self.scope(), request.hash())])
+        prepared.key.sign_text(&StringToSign { scope: self.scope(), canonical_request: request.hash() })
     }
 
     pub(super) fn explanation(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Explanation {
         let mut canonical_request = Vec::new();
         request.write(&mut canonical_request);
-        let mut signed_headers = Vec::new();
-        request.headers.write_names(&mut signed_headers, b";");
-        let string_to_sign = string_to_sign(&self.scope(), PayloadHash::digest(&canonical_request));
+        let hash = PayloadHash::digest(&canonical_request);
+        let string_to_sign = StringToSign { scope: self.scope(), canonical_request: hash };
         Explanation {
-            signature: prepared.key.sign(&[&string_to_sign]),
-            signed_headers: into_text(signed_headers),
+            signature: prepared.key.sign_text(&string_to_sign),
+            signed_headers: into_text(request.signed_headers.to_vec()),
             canonical_request: into_text(canonical_request),
-            string_to_sign: into_text(string_to_sign.into_vec()),
+            string_to_sign: into_text(string_to_sign.to_text()),
         }
     }
 
@@ -180,53 +188,49 @@ impl<'a> Draft<'a> {
         ]
     }
 
-    fn canonical<'c, 'h>(
+    pub(super) fn canonical<'c, 'h>(
         &'c self,
         parts: &'c Parts,
         pieces: &'c Pieces<'_>,
+        parameters: &'c [Parameter<'c>],
         headers: &'c SignedHeaders<'h>,
+        signed_headers: &'c [u8],
     ) -> CanonicalRequest<'c, 'h> {
         CanonicalRequest {
             method: parts.method.as_str(),
             path: &pieces.target.path,
             path_encoding: self.settings.profile.path_encoding,
-            parameters: parameters(pieces.target.query.as_deref().unwrap_or_default()),
+            parameters,
             headers,
+            signed_headers,
             payload: &self.payload,
         }
     }
 
-    fn authorization(
-        &self,
-        credentials: &Credentials,
-        headers: &SignedHeaders<'_>,
-        signature: &Signature,
-    ) -> Result<HeaderValue, SignError> {
-        const CREDENTIAL: &[u8] = b" Credential=";
-        const SIGNED_HEADERS: &[u8] = b", SignedHeaders=";
-        const SIGNATURE: &[u8] = b", Signature=";
+    /// The value of `authorization` up to the names of the signed headers, with which it ends; and where they start.
+    fn authorization(&self, credentials: &Credentials, headers: &SignedHeaders<'_>) -> (Vec<u8>, usize) {
         let scope = self.scope();
+        let algorithm = self.settings.algorithm;
         let key_id = credentials.access_key_id().as_bytes();
-        let signature = signature.as_str().as_bytes();
-        let algorithm = self.settings.algorithm.name().as_bytes();
-        let fixed = algorithm.len() + CREDENTIAL.len() + 1 + SIGNED_HEADERS.len() + SIGNATURE.len();
+        let names =
+            algorithm.name().len() + CREDENTIAL.len() + key_id.len() + 1 + scope.length() + SIGNED_HEADERS.len();
         // Exactly as long as it will be: a vector that is full becomes a header value without being copied.
-        let length = fixed + key_id.len() + scope.length() + headers.names_length() + signature.len();
+        let length = names + headers.names_length() + SIGNATURE.len() + algorithm.width();
         let mut value = Vec::with_capacity(length);
-        value.put(algorithm);
+        value.put(algorithm.name().as_bytes());
         value.put(CREDENTIAL);
         value.put(key_id);
         value.put(b"/");
         scope.write(&mut value, b"/");
         value.put(SIGNED_HEADERS);
         headers.write_names(&mut value, b";");
-        value.put(SIGNATURE);
-        value.put(signature);
-        let mut value = HeaderValue::from_maybe_shared(bytes::Bytes::from(value))?;
-        value.set_sensitive(true);
-        Ok(value)
+        (value, names)
     }
 }
+
+const CREDENTIAL: &[u8] = b" Credential=";
+const SIGNED_HEADERS: &[u8] = b", SignedHeaders=";
+const SIGNATURE: &[u8] = b", Signature=";
 
 /// What a request carries of an earlier signature, found in one pass over the names.
 struct Earlier {
@@ -266,7 +270,7 @@ mod suite;
 mod tests {
     use serde_json::json;
 
-    use super::*;
+    use super::{super::presign::presigned_parameters, *};
 
     /// Cases of the official suite whose path no `http::Uri` can hold: the steps from the path on, on the path as it is.
     fn raw_paths_pass(version: &str, algorithm: Algorithm, names: &[&str]) {
@@ -301,11 +305,16 @@ mod tests {
             let pieces = Pieces { target: target(), ..draft.pieces(&parts, &case.credentials()).unwrap() };
             let own = draft.own(&pieces, false);
             let headers = SignedHeaders::new(&parts.headers, settings.headers, &own);
-            check("header", &draft.explanation(&draft.canonical(&parts, &pieces, &headers), &pieces.prepared));
+            let none = parameters("");
+            let names = headers.names(b";");
+            let request = draft.canonical(&parts, &pieces, &none, &headers, &names);
+            check("header", &draft.explanation(&request, &pieces.prepared));
 
             let headers = draft.presigned_headers(&parts.headers, &pieces);
             let text = draft.unsigned(&case.credentials(), &pieces, &headers, case.expires_in());
-            let request = draft.presigned_request(&parts, &pieces, &headers, &text);
+            let parameters = presigned_parameters(&text);
+            let names = headers.names(b";");
+            let request = draft.canonical(&parts, &pieces, &parameters, &headers, &names);
             check("query", &draft.explanation(&request, &pieces.prepared));
             println!("passed on its raw path: {} ({reason})", case.name);
             passed.push(case.name.clone());

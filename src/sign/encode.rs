@@ -25,9 +25,17 @@ pub(super) fn is_unreserved_or_slash(byte: u8) -> bool {
 
 /// The byte that `%XX` at the start of this text stands for, if that is what stands there.
 fn escape(text: &[u8]) -> Option<u8> {
-    let digit = |byte: u8| (byte as char).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     match text {
         [b'%', high, low, ..] => Some(digit(*high)? << 4 | digit(*low)?),
+        _ => None,
+    }
+}
+
+fn digit(byte: u8) -> Option<u8> {
+    match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'A'..=b'F' => Some(byte - b'A' + 10),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
         _ => None,
     }
 }

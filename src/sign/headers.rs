@@ -140,9 +140,15 @@ impl<'a> SignedHeaders<'a> {
         }
     }
 
+    pub(super) fn names(&self, separator: &[u8]) -> Vec<u8> {
+        let mut names = Vec::new();
+        self.write_names(&mut names, separator);
+        names
+    }
+
     /// `name;name;name`
     pub(super) fn write_names(&self, sink: &mut impl Sink, separator: &[u8]) {
-        for (index, name) in self.names().enumerate() {
+        for (index, name) in self.each_name().enumerate() {
             if index > 0 {
                 sink.put(separator);
             }
@@ -152,10 +158,10 @@ impl<'a> SignedHeaders<'a> {
 
     /// The length of what `write_names` writes with a separator of one byte.
     pub(super) fn names_length(&self) -> usize {
-        self.names().map(|name| name.len() + 1).sum::<usize>().saturating_sub(1)
+        self.each_name().map(|name| name.len() + 1).sum::<usize>().saturating_sub(1)
     }
 
-    fn names(&self) -> impl Iterator<Item = &'a str> {
+    fn each_name(&self) -> impl Iterator<Item = &'a str> {
         self.0.chunk_by(|(a, _), (b, _)| a == b).map(|same| same[0].0)
     }
 }

@@ -15,7 +15,9 @@ use sha2::Sha256;
 use super::sigv4a::EcdsaKey;
 use super::{
     SignError, Signature,
-    string_to_sign::{Algorithm, CredentialScope},
+    canonical::HashSink,
+    date::Dates,
+    string_to_sign::{Algorithm, CredentialScope, StringToSign},
 };
 use crate::lanes::Lanes;
 
@@ -50,6 +52,18 @@ pub(crate) enum SigningKey {
 }
 
 impl SigningKey {
+    pub(super) fn sign_text(&self, text: &StringToSign<'_>) -> Signature {
+        match self {
+            Self::Hmac(HmacKey(keyed)) => {
+                let mut sink = HashSink::new(keyed.clone());
+                text.write(&mut sink);
+                Signature::new(sink.finish().finalize().into_bytes().into())
+            }
+            #[cfg(feature = "sigv4a")]
+            Self::Ecdsa(key) => key.sign(&[&text.to_text()]),
+        }
+    }
+
     /// Signs a message that is given in parts.
     pub(super) fn sign(&self, parts: &[&[u8]]) -> Signature {
         match self {
@@ -79,6 +93,22 @@ pub(crate) struct Prepared {
     pub(crate) token: Option<HeaderValue>,
 }
 
+impl Prepared {
+    /// A copy that shares no reference count with this one.
+    fn unshared(&self) -> Result<Self, SignError> {
+        Ok(Self {
+            key: self.key.clone(),
+            token: self.token.as_ref().map(|token| sensitive(token.as_bytes())).transpose()?,
+        })
+    }
+}
+
+fn sensitive(token: &[u8]) -> Result<HeaderValue, SignError> {
+    let mut token = HeaderValue::from_bytes(token).map_err(|_| SignError::SessionToken)?;
+    token.set_sensitive(true);
+    Ok(token)
+}
+
 struct Entry {
     credentials: Credentials,
     algorithm: Algorithm,
@@ -102,11 +132,7 @@ impl Entry {
             return Err(SignError::AccessKeyId);
         }
         let token = credentials.session_token().filter(|token| !token.is_empty());
-        let token = token.map(HeaderValue::from_str).transpose().map_err(|_| SignError::SessionToken)?;
-        let token = token.map(|mut token| {
-            token.set_sensitive(true);
-            token
-        });
+        let token = token.map(|token| sensitive(token.as_bytes())).transpose()?;
         let key = match algorithm {
             Algorithm::Hmac => {
                 SigningKey::Hmac(derive(credentials.secret_access_key(), scope.date.day(), region, service))
@@ -153,8 +179,10 @@ fn check_scope(what: &'static str, value: &str, others: &str) -> Result<(), Sign
 /// one; when that is full it becomes the old one, whose entries are dropped but for those that are asked for again before
 /// the next turn.
 pub(crate) struct KeyCache {
+    pub(super) dates: Dates,
     hasher: RandomState,
-    last: Lanes<Arc<Entry>>,
+    /// The entry, and what it prepared in memory of the thread's own.
+    last: Lanes<(Arc<Entry>, Arc<Prepared>)>,
     generations: RwLock<Generations>,
 }
 
@@ -166,17 +194,21 @@ struct Generations {
 
 impl KeyCache {
     pub(crate) fn new() -> Self {
-        Self { hasher: RandomState::new(), last: Lanes::new(), generations: RwLock::default() }
+        Self { dates: Dates::new(), hasher: RandomState::new(), last: Lanes::new(), generations: RwLock::default() }
     }
 
-    pub(super) fn get(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Prepared, SignError> {
-        let last = self.last.read(|entry| entry.is_for(credentials, scope).then(|| entry.prepared.clone()));
+    pub(super) fn get(
+        &self,
+        credentials: &Credentials,
+        scope: &CredentialScope<'_>,
+    ) -> Result<Arc<Prepared>, SignError> {
+        let last = self.last.read(|(entry, prepared)| entry.is_for(credentials, scope).then(|| Arc::clone(prepared)));
         if let Some(prepared) = last {
             return Ok(prepared);
         }
         let entry = self.look_up(credentials, scope)?;
-        let prepared = entry.prepared.clone();
-        self.last.set_mine(entry);
+        let prepared = Arc::new(entry.prepared.unshared()?);
+        self.last.set_mine((entry, Arc::clone(&prepared)));
         Ok(prepared)
     }
 
@@ -216,8 +248,6 @@ impl fmt::Debug for KeyCache {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, UNIX_EPOCH};
-
     use super::{super::date::AmzDate, *};
 
     fn credentials(secret: &str) -> Credentials {
@@ -225,7 +255,7 @@ mod tests {
     }
 
     fn scope<'a>(day: u64, region: &'a str, service: &'a str) -> CredentialScope<'a> {
-        let date = AmzDate::new(UNIX_EPOCH + Duration::from_secs(day * 86_400)).unwrap();
+        let date = AmzDate::new(day * 86_400).unwrap();
         CredentialScope { algorithm: Algorithm::Hmac, date, region, service }
     }
 
@@ -288,7 +318,7 @@ mod tests {
             let credentials = Credentials::new("AKID", "secret", token.map(Into::into), None, "test");
             let prepared = cache.get(&credentials, &scope(1, "r", "s")).unwrap();
             assert_eq!(prepared.token.as_ref().map(|token| token.to_str().unwrap()), token);
-            assert!(prepared.token.is_none_or(|token| token.is_sensitive()));
+            assert!(prepared.token.as_ref().is_none_or(HeaderValue::is_sensitive));
         }
     }
 

@@ -8,9 +8,6 @@ use super::{
     string_to_sign::{Algorithm, hex_of},
 };
 
-/// SHA-256 of nothing.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
 /// The last line of the canonical request: what is said of the body.
 ///
 /// Either the SHA-256 of the body, written as 64 lower-case hex digits, or one of the words that stand in its place.
@@ -31,36 +28,59 @@ pub struct PayloadHash(Repr);
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Repr {
     Hex([u8; 64]),
-    Word(&'static str),
+    Word(Word),
 }
 
-/// The words that may stand in the place of a hash.
-const WORDS: [&str; 6] = [
-    "UNSIGNED-PAYLOAD",
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-    "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
-    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
-    "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
-    "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+/// What may stand in the place of a hash that was computed; the place of its text and header in the tables below.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Empty,
+    Unsigned,
+    Hmac,
+    HmacTrailer,
+    Ecdsa,
+    EcdsaTrailer,
+    UnsignedTrailer,
+}
+
+const WORDS: [(Word, &str); 7] = [
+    (Word::Empty, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    (Word::Unsigned, "UNSIGNED-PAYLOAD"),
+    (Word::Hmac, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"),
+    (Word::HmacTrailer, "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"),
+    (Word::Ecdsa, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD"),
+    (Word::EcdsaTrailer, "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER"),
+    (Word::UnsignedTrailer, "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
+];
+
+/// Made when this is compiled: a header value checks each byte of its text.
+static HEADERS: [HeaderValue; WORDS.len()] = [
+    HeaderValue::from_static(WORDS[0].1),
+    HeaderValue::from_static(WORDS[1].1),
+    HeaderValue::from_static(WORDS[2].1),
+    HeaderValue::from_static(WORDS[3].1),
+    HeaderValue::from_static(WORDS[4].1),
+    HeaderValue::from_static(WORDS[5].1),
+    HeaderValue::from_static(WORDS[6].1),
 ];
 
 impl PayloadHash {
     /// The hash of an empty body.
-    pub const EMPTY: Self = Self(Repr::Word(EMPTY));
+    pub const EMPTY: Self = Self(Repr::Word(Word::Empty));
 
     /// The body is not part of the signature.
-    pub const UNSIGNED: Self = Self(Repr::Word("UNSIGNED-PAYLOAD"));
+    pub const UNSIGNED: Self = Self(Repr::Word(Word::Unsigned));
 
     /// What stands for a body in chunks, signed ones with an algorithm.
     pub(super) fn streaming(algorithm: Option<Algorithm>, has_trailer: bool) -> Self {
         Self(Repr::Word(match (algorithm, has_trailer) {
-            (None, _) => "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
-            (Some(Algorithm::Hmac), false) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD",
-            (Some(Algorithm::Hmac), true) => "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER",
+            (None, _) => Word::UnsignedTrailer,
+            (Some(Algorithm::Hmac), false) => Word::Hmac,
+            (Some(Algorithm::Hmac), true) => Word::HmacTrailer,
             #[cfg(feature = "sigv4a")]
-            (Some(Algorithm::Ecdsa), false) => "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD",
+            (Some(Algorithm::Ecdsa), false) => Word::Ecdsa,
             #[cfg(feature = "sigv4a")]
-            (Some(Algorithm::Ecdsa), true) => "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD-TRAILER",
+            (Some(Algorithm::Ecdsa), true) => Word::EcdsaTrailer,
         }))
     }
 
@@ -85,19 +105,19 @@ impl PayloadHash {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Hex(hex) => hex,
-            Repr::Word(word) => word.as_bytes(),
+            Repr::Word(word) => WORDS[*word as usize].1.as_bytes(),
         }
     }
 
     /// Whether this says something else than a hash of the body, which a server can only know from the header.
     pub(crate) fn is_word(&self) -> bool {
-        matches!(self.0, Repr::Word(word) if word != EMPTY)
+        matches!(self.0, Repr::Word(word) if word != Word::Empty)
     }
 
     pub(crate) fn header(&self) -> Result<HeaderValue, SignError> {
         match &self.0 {
             Repr::Hex(hex) => Ok(HeaderValue::from_bytes(hex)?),
-            Repr::Word(word) => Ok(HeaderValue::from_static(word)),
+            Repr::Word(word) => Ok(HEADERS[*word as usize].clone()),
         }
     }
 }
@@ -125,7 +145,7 @@ impl TryFrom<&str> for PayloadHash {
     type Error = SignError;
 
     fn try_from(text: &str) -> Result<Self, SignError> {
-        if let Some(word) = WORDS.into_iter().chain([EMPTY]).find(|word| *word == text) {
+        if let Some((word, _)) = WORDS.into_iter().find(|(_, word)| *word == text) {
             return Ok(Self(Repr::Word(word)));
         }
         match <[u8; 64]>::try_from(text.as_bytes()) {
@@ -174,7 +194,12 @@ mod tests {
         let hash = PayloadHash::of("a");
         assert_eq!(hash.as_str(), "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb");
         assert_eq!(PayloadHash::try_from(hash.as_str().to_uppercase()).unwrap(), hash);
-        assert_eq!(PayloadHash::try_from(EMPTY).unwrap(), PayloadHash::EMPTY);
+        for (at, (word, text)) in WORDS.into_iter().enumerate() {
+            assert_eq!(word as usize, at);
+            assert_eq!(PayloadHash::try_from(text).unwrap().as_str(), text);
+            assert_eq!(PayloadHash::try_from(text).unwrap().header().unwrap(), text);
+        }
+        assert_eq!(PayloadHash::of(""), PayloadHash::EMPTY);
         assert!(!PayloadHash::EMPTY.is_word() && !hash.is_word() && PayloadHash::UNSIGNED.is_word());
     }
 

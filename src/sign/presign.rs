@@ -7,11 +7,11 @@ use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use super::{
     Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
-    canonical::{CanonicalRequest, Sink},
+    canonical::Sink,
     draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET},
     encode::{encode, into_text, is_unreserved},
     headers::SignedHeaders,
-    uri::{auth_parameter, parameters, with_path_and_query},
+    uri::{Parameters, auth_parameter, parameters, with_path_and_query},
 };
 
 /// The longest that a URL may live: seven days.
@@ -28,8 +28,11 @@ impl Draft<'_> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
         let mut text = self.unsigned(credentials, &pieces, &headers, expires_in);
-        let signature = self.signature(&self.presigned_request(parts, &pieces, &headers, &text), &pieces.prepared);
-        drop(headers);
+        let parameters = presigned_parameters(&text);
+        let names = headers.names(b";");
+        let request = self.canonical(parts, &pieces, &parameters, &headers, &names);
+        let signature = self.signature(&request, &pieces.prepared);
+        drop((headers, parameters));
         text.push_str("&X-Amz-Signature=");
         text.push_str(signature.as_str());
         if self.settings.profile.token == TokenPlacement::AfterSigning {
@@ -58,8 +61,9 @@ impl Draft<'_> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
         let text = self.unsigned(credentials, &pieces, &headers, expires_in);
-        let request = self.presigned_request(parts, &pieces, &headers, &text);
-        Ok(self.explanation(&request, &pieces.prepared))
+        let parameters = presigned_parameters(&text);
+        let names = headers.names(b";");
+        Ok(self.explanation(&self.canonical(parts, &pieces, &parameters, &headers, &names), &pieces.prepared))
     }
 
     fn pieces_to_presign<'p>(
@@ -119,7 +123,7 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> String {
         let path = pieces.target.path.as_bytes();
-        let query = pieces.target.query.as_deref().unwrap_or_default().as_bytes();
+        let query = pieces.target.query().as_bytes();
         let token = credentials.session_token().unwrap_or_default();
         let mut text = Vec::with_capacity(path.len() + query.len() + token.len() + 480);
         text.put(if path.is_empty() { b"/" } else { path });
@@ -159,21 +163,9 @@ impl Draft<'_> {
         }
         into_text(text)
     }
+}
 
-    pub(super) fn presigned_request<'c, 'h>(
-        &'c self,
-        parts: &'c Parts,
-        pieces: &'c Pieces<'_>,
-        headers: &'c SignedHeaders<'h>,
-        text: &'c str,
-    ) -> CanonicalRequest<'c, 'h> {
-        CanonicalRequest {
-            method: parts.method.as_str(),
-            path: &pieces.target.path,
-            path_encoding: self.settings.profile.path_encoding,
-            parameters: parameters(text.split_once('?').map_or("", |(_, query)| query)),
-            headers,
-            payload: &self.payload,
-        }
-    }
+/// All parameters of a URL but its signature.
+pub(super) fn presigned_parameters(text: &str) -> Parameters<'_> {
+    parameters(text.split_once('?').map_or("", |(_, query)| query))
 }

@@ -2,8 +2,6 @@
 //!
 //! See [Create a string to sign](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-string-to-sign).
 
-use smallvec::SmallVec;
-
 use super::{canonical::Sink, date::AmzDate};
 
 /// What signs the string to sign.
@@ -39,15 +37,6 @@ impl Algorithm {
             #[cfg(feature = "sigv4a")]
             Self::Ecdsa => super::Signature::ROOM,
         }
-    }
-}
-
-/// Room for what is written on the stack: a string to sign, a credential scope.
-pub(super) type Text = SmallVec<[u8; 256]>;
-
-impl Sink for Text {
-    fn put(&mut self, bytes: &[u8]) {
-        self.extend_from_slice(bytes);
     }
 }
 
@@ -88,16 +77,29 @@ impl<'a> CredentialScope<'a> {
     }
 }
 
-pub(super) fn string_to_sign(scope: &CredentialScope<'_>, canonical_request: [u8; 32]) -> Text {
-    let mut text = Text::new();
-    text.put(scope.algorithm.name().as_bytes());
-    text.put(b"\n");
-    text.put(scope.date.timestamp());
-    text.put(b"\n");
-    scope.write(&mut text, b"/");
-    text.put(b"\n");
-    text.put(&hex_of(canonical_request));
-    text
+/// What the key signs, written like the canonical request into whatever takes bytes.
+pub(super) struct StringToSign<'a> {
+    pub(super) scope: CredentialScope<'a>,
+    /// The hash of the canonical request.
+    pub(super) canonical_request: [u8; 32],
+}
+
+impl StringToSign<'_> {
+    pub(super) fn write(&self, sink: &mut impl Sink) {
+        sink.put(self.scope.algorithm.name().as_bytes());
+        sink.put(b"\n");
+        sink.put(self.scope.date.timestamp());
+        sink.put(b"\n");
+        self.scope.write(sink, b"/");
+        sink.put(b"\n");
+        sink.put(&hex_of(self.canonical_request));
+    }
+
+    pub(super) fn to_text(&self) -> Vec<u8> {
+        let mut text = Vec::new();
+        self.write(&mut text);
+        text
+    }
 }
 
 pub(super) fn hex_of(digest: [u8; 32]) -> [u8; 64] {

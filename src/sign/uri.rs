@@ -50,6 +50,10 @@ impl<'a> Target<'a> {
         Self { path: wire_path(uri.path(), profile), query: uri.query().map(wire_query) }
     }
 
+    pub(super) fn query(&self) -> &str {
+        self.query.as_deref().unwrap_or_default()
+    }
+
     fn is_changed(&self) -> bool {
         matches!(self.path, Cow::Owned(_)) || matches!(self.query, Some(Cow::Owned(_)))
     }
@@ -91,7 +95,7 @@ fn normalize(path: &str) -> Cow<'_, str> {
 /// The query as it goes out: parameters that an encoder would spell otherwise are encoded anew, order, duplicates and
 /// names without `=` stay, and the parameters of an earlier signature go.
 fn wire_query(query: &str) -> Cow<'_, str> {
-    if query.split('&').all(|parameter| is_canonical(parameter) && !is_auth(parameter)) {
+    if is_canonical(query.as_bytes()) {
         return query.into();
     }
     let mut written = Vec::with_capacity(query.len() + 16);
@@ -114,32 +118,70 @@ fn is_auth(parameter: &str) -> bool {
     auth_parameter(name).is_some()
 }
 
-fn is_canonical(parameter: &str) -> bool {
-    let mut in_value = false;
-    let bytes = parameter.as_bytes();
-    bytes.iter().enumerate().all(|(at, byte)| match byte {
-        b'=' => !std::mem::replace(&mut in_value, true),
-        b'%' => is_canonical_escape(&bytes[at..]),
-        byte => is_unreserved(*byte),
-    })
+/// Whether every parameter is spelled as an encoder would, and none is of a signature. One pass, since most queries are.
+fn is_canonical(query: &[u8]) -> bool {
+    let (mut at, mut in_value) = (0, false);
+    if starts_with_auth(query) {
+        return false;
+    }
+    while let Some(byte) = query.get(at) {
+        at += match byte {
+            byte if is_unreserved(*byte) => 1,
+            b'&' if starts_with_auth(&query[at + 1..]) => return false,
+            b'&' => {
+                in_value = false;
+                1
+            }
+            b'=' if !in_value => {
+                in_value = true;
+                1
+            }
+            b'%' if is_canonical_escape(&query[at..]) => 3,
+            _ => return false,
+        };
+    }
+    true
+}
+
+fn starts_with_auth(query: &[u8]) -> bool {
+    // Every name of theirs starts with it, and hardly any other does.
+    if !matches!(query, [b'X' | b'x', b'-', ..]) {
+        return false;
+    }
+    let name = query.split(|byte| matches!(byte, b'=' | b'&')).next().unwrap_or_default();
+    std::str::from_utf8(name).is_ok_and(|name| auth_parameter(name).is_some())
 }
 
 /// The parameters of a query in canonical order: by name, then by value.
-pub(super) type Parameters<'a> = SmallVec<[(&'a str, &'a str); 24]>;
+pub(super) type Parameters<'a> = SmallVec<[Parameter<'a>; 16]>;
+/// Name and value.
+pub(super) type Parameter<'a> = (&'a str, &'a str);
 
 /// Sorts the parameters of a query that is spelled canonically.
 pub(super) fn parameters(query: &str) -> Parameters<'_> {
-    let mut parameters: Parameters<'_> = query
-        .split('&')
-        .filter(|parameter| !parameter.is_empty())
-        .map(|parameter| parameter.split_once('=').unwrap_or((parameter, "")))
-        .collect();
+    let mut parameters = Parameters::new();
+    let (mut start, mut equals) = (0, None);
+    let mut end = |at: usize, equals: Option<usize>| {
+        let value = equals.map_or("", |equals| &query[equals + 1..at]);
+        if at > start {
+            parameters.push((&query[start..equals.unwrap_or(at)], value));
+        }
+        start = at + 1;
+    };
+    for (at, byte) in query.bytes().enumerate() {
+        match byte {
+            b'=' if equals.is_none() => equals = Some(at),
+            b'&' => end(at, equals.take()),
+            _ => {}
+        }
+    }
+    end(query.len(), equals);
     parameters.sort_unstable();
     parameters
 }
 
 /// Writes the canonical query of sorted parameters.
-pub(super) fn write_query(sink: &mut impl Sink, parameters: &Parameters<'_>) {
+pub(super) fn write_query(sink: &mut impl Sink, parameters: &[Parameter<'_>]) {
     let mut separator: &[u8] = b"";
     for (name, value) in parameters {
         sink.put(separator);
@@ -194,6 +236,10 @@ impl<'a> Host<'a> {
 
 /// Host and port as a client shows them: no user, no empty port, no port that the scheme implies.
 fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> {
+    // Most authorities are a name alone. No early way out, so that the loop takes many bytes at a time.
+    if !authority.as_str().bytes().fold(false, |found, byte| found | (byte == b':') | (byte == b'@')) {
+        return authority.as_str().into();
+    }
     let host = authority.host();
     let implied = match scheme.map(Scheme::as_str) {
         Some("https") => Some(443),

@@ -71,16 +71,19 @@ async fn whose_role_changes_is_asked_for_the_new_one() {
 
 #[tokio::test]
 async fn is_asked_for_the_role_that_the_user_names_and_no_other() {
-    let (server, instance) = serve(Instance::with_role("web")).await;
-    let provider = at(&server).role("web").build();
-    assert_eq!(provider.provide_credentials().await.unwrap().access_key_id(), "AKIDweb");
-    assert!(!instance.lock().unwrap().log.iter().any(|line| line.ends_with("/ 200")), "no list was asked for");
+    for extended in [true, false] {
+        let (server, instance) = serve(Instance { extended, ..Instance::with_role("web") }).await;
+        let provider = at(&server).role("web").build();
+        let credentials = provider.provide_credentials().await.unwrap();
+        assert_eq!((credentials.access_key_id(), credentials.account_id().is_some()), ("AKIDweb", extended));
+        assert!(!instance.lock().unwrap().log.iter().any(|line| line.ends_with("/ 200")), "no list was asked for");
 
-    let environment = Environment::fixed([("AWS_EC2_INSTANCE_PROFILE_NAME", "batch")]);
-    let error = fails(&at(&server).environment(environment).build()).await;
-    assert_eq!(class(&error), Class::InvalidConfiguration);
-    assert!(reason(&error).contains("does not have the role batch"), "{error:?}");
-    assert!(reason(&error).contains("AWS_EC2_INSTANCE_PROFILE_NAME"), "{error:?}");
+        let environment = Environment::fixed([("AWS_EC2_INSTANCE_PROFILE_NAME", "batch")]);
+        let error = fails(&at(&server).environment(environment).build()).await;
+        assert_eq!(class(&error), Class::InvalidConfiguration);
+        assert!(reason(&error).contains("does not have the role batch"), "{error:?}");
+        assert!(reason(&error).contains("AWS_EC2_INSTANCE_PROFILE_NAME"), "{error:?}");
+    }
 }
 
 #[tokio::test]
@@ -167,4 +170,16 @@ async fn that_forbids_version_1_refuses_it() {
     let error = fails(&at(&server.await).allow_version_1(true).attempts(2).build()).await;
     assert_eq!(class(&error), Class::ProviderError);
     assert!(reason(&error).contains("version 1 is switched off"), "{error:?}");
+}
+
+#[tokio::test]
+async fn that_goes_down_leaves_its_credentials_in_use_past_their_end() {
+    let (server, _) = serve(Instance::with_role("web")).await;
+    let clock = ManualClock::at(1_234_567_890 - 6 * 3600);
+    let provider = at(&server).time_source(clock.clone()).attempts(1).build();
+    let cache = CredentialsCache::builder(provider).time_source(clock.clone()).build();
+    cache.get().await.unwrap();
+    drop(server);
+    clock.advance(Duration::from_secs(7 * 3600));
+    assert_eq!(cache.get().await.unwrap().access_key_id(), "AKIDweb");
 }

@@ -30,7 +30,7 @@ use support::{
 };
 use tokio::time::Instant;
 use tower_sigv4::{
-    Environment, ImdsProvider,
+    CredentialsCache, Environment, ImdsProvider,
     credentials::{CredentialsError, EndpointMode, HttpClient, ImdsProviderBuilder, ProvideCredentials, ServeExpired},
 };
 

@@ -57,12 +57,12 @@ impl Future for Lookup {
             match std::mem::replace(&mut self.0, Stage::Done) {
                 Stage::Known(answer) => return Poll::Ready(answer),
                 Stage::Asking(asking) => match Shared::ask(&asking.cache, asking.now, asking.min_validity) {
-                    Ok(receiver) => self.0 = Stage::Waiting(asking, receiver),
+                    Ok(channel) => self.0 = Stage::Waiting(asking, channel),
                     Err(answer) => return Poll::Ready(answer),
                 },
-                Stage::Waiting(mut asking, mut receiver) => {
-                    let Poll::Ready(received) = Pin::new(&mut receiver).poll(cx) else {
-                        self.0 = Stage::Waiting(asking, receiver);
+                Stage::Waiting(mut asking, mut channel) => {
+                    let Poll::Ready(received) = Pin::new(&mut channel).poll(cx) else {
+                        self.0 = Stage::Waiting(asking, channel);
                         return Poll::Pending;
                     };
                     asking.now = asking.cache.now();

@@ -20,7 +20,7 @@
 //! | the credentials held | what a caller gets | the source |
 //! |---|---|---|
 //! | none | waits for the refresh | asked once for all who wait |
-//! | never expire | them, at once | never asked again |
+//! | never expire | them, at once | not asked again, unless a service rejects them |
 //! | outside the advisory window | them, at once | left alone |
 //! | in the advisory window | them, at once | asked in the background |
 //! | in the last minute, or rejected by a service | waits for the refresh, gets the old ones if it fails | asked once |

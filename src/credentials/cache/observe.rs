@@ -24,6 +24,12 @@ pub(super) fn refreshed(source: &'static str, ended: &Ended, now: SystemTime) {
     }
 }
 
+/// A refresh went away with the runtime that it ran on.
+#[cfg(feature = "tracing")]
+pub(super) fn interrupted(source: &'static str) {
+    tracing::debug!(source, outcome = "interrupted", "the refresh of credentials was dropped with its runtime");
+}
+
 /// A service has rejected the key that is held.
 #[cfg(feature = "tracing")]
 pub(super) fn invalidated(source: &'static str, access_key_id: &str) {
@@ -32,6 +38,9 @@ pub(super) fn invalidated(source: &'static str, access_key_id: &str) {
 
 #[cfg(not(feature = "tracing"))]
 pub(super) fn refreshed(_: &'static str, _: &Ended, _: SystemTime) {}
+
+#[cfg(not(feature = "tracing"))]
+pub(super) fn interrupted(_: &'static str) {}
 
 #[cfg(not(feature = "tracing"))]
 pub(super) fn invalidated(_: &'static str, _: &str) {}

@@ -196,6 +196,7 @@ impl Drop for Slot {
         if let Some(waiting) = state.interrupted(self.number) {
             self.cache.publish(&state);
             drop(state);
+            observe::interrupted(self.cache.settings.source);
             drop(waiting);
         }
     }

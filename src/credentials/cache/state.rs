@@ -40,13 +40,22 @@ struct Refresh {
     waiting: Vec<oneshot::Sender<Answer>>,
 }
 
-/// The source is not called before `until`. A clock that is set back before `since` ends the pause, which could last for
-/// any time otherwise.
+/// The source is not called before `until`.
 struct Pause {
     since: SystemTime,
     until: SystemTime,
     /// `None` after a success.
     error: Option<LoadError>,
+}
+
+impl Pause {
+    /// How much earlier than the pause a caller may have read the clock.
+    const SLACK: Duration = Duration::from_secs(60);
+
+    /// A clock that is set back ends the pause, which could last for any time otherwise.
+    fn covers(&self, now: SystemTime) -> bool {
+        now < self.until && self.since.duration_since(now).unwrap_or_default() <= Self::SLACK
+    }
 }
 
 /// What a caller has to do.
@@ -100,7 +109,7 @@ pub(super) fn within(credentials: &Arc<Credentials>, now: SystemTime, min_validi
 
 impl State {
     pub(super) fn decide(&self, now: SystemTime, min_validity: Duration) -> Decision {
-        let pause = self.pause.as_ref().filter(|pause| pause.since <= now && now < pause.until);
+        let pause = self.pause.as_ref().filter(|pause| pause.covers(now));
         let held = self.current.as_ref().filter(|held| held.servable(now));
         match (held, pause) {
             (Some(held), Some(_)) => Decision::Answer(held.answer(now, min_validity)),
@@ -129,6 +138,9 @@ impl State {
         if let Some(pause) = &self.pause {
             until = until.max(pause.until);
         }
+        if let Some(expiry) = credentials.expiry().filter(|_| !held.outlives_expiry) {
+            until = until.min(expiry);
+        }
         Some((credentials, Quiet::Until(until)))
     }
 
@@ -142,13 +154,10 @@ impl State {
 
     /// Whether these credentials, which are good now, can be used for longer than those that are held.
     pub(super) fn outlasted_by(&self, others: &Credentials, now: SystemTime) -> bool {
-        match (others.expiry(), self.current.as_ref().map(|held| held.credentials.expiry())) {
-            (Some(theirs), _) if theirs <= now => false,
-            (_, None) => true,
-            (_, Some(None)) => false,
-            (None, Some(Some(_))) => true,
-            (Some(theirs), Some(Some(ours))) => theirs > ours,
-        }
+        let ours = self.current.as_ref().map(|held| held.credentials.expiry());
+        others
+            .expiry()
+            .is_none_or(|theirs| theirs > now && ours.is_none_or(|ours| ours.is_some_and(|ours| theirs > ours)))
     }
 
     pub(super) fn is_refreshing(&self) -> bool {

@@ -144,7 +144,8 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_breaks_off_or_is_no_http_is_a_broken_exchange() {
-        for answer in [&b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhi"[..], b"SSH-2.0-x\r\n", b""] {
+        let head = format!("HTTP/1.1 200 OK\r\n{}", "x: y\r\n".repeat(200_000)).into_bytes();
+        for answer in [&b"HTTP/1.1 200 OK\r\ncontent-length: 20\r\n\r\nhi"[..], b"SSH-2.0-x\r\n", b"", head.leak()] {
             let error = HttpClient::hyper().send(get("http", server(answer).await), LIMITS).await.unwrap_err();
             assert_eq!(error.kind(), HttpErrorKind::Other, "{error:?}");
         }

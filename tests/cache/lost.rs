@@ -1,0 +1,131 @@
+//! Refreshes that never end: a provider that panics, a runtime that goes away, no runtime at all.
+
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tower_sigv4::credentials::LoadErrorKind;
+
+use crate::support::{Clock, HOUR, Reply, Source, key, now_or_never, seconds, settle};
+
+fn runtime() -> Runtime {
+    Builder::new_multi_thread().worker_threads(1).enable_time().build().unwrap()
+}
+
+#[tokio::test]
+async fn after_a_panic_those_who_wait_start_one_new_refresh() {
+    let clock = Clock::new();
+    let source = Source::gated(&clock, [Reply::Panic, Reply::Fresh(HOUR)]);
+    let cache = source.cache();
+    let tasks: Vec<_> = (0..1_000).map(|_| tokio::spawn(cache.get())).collect();
+    settle().await;
+    source.open(2);
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap().access_key_id(), "AKID-1");
+    }
+    println!("a panic with 1,000 waiting: {} calls", source.calls());
+    assert_eq!(source.calls(), 2, "the one that panicked, and one for all");
+}
+
+#[tokio::test]
+async fn a_source_that_always_panics_is_a_typed_error_and_the_cache_is_not_stuck() {
+    let clock = Clock::new();
+    let source = Source::gated(&clock, [Reply::Panic]);
+    let cache = source.cache();
+    let tasks: Vec<_> = (0..1_000).map(|_| tokio::spawn(cache.get())).collect();
+    settle().await;
+    source.open(100);
+    for task in tasks {
+        assert_eq!(task.await.unwrap().unwrap_err().kind(), LoadErrorKind::Panicked);
+    }
+    println!("a source that always panics: {} calls for 1,000 waiting", source.calls());
+    assert_eq!(source.calls(), 2);
+
+    source.answer(Reply::Fresh(HOUR));
+    clock.advance(seconds(5));
+    assert_eq!(key(&cache).await.unwrap(), "AKID-2");
+}
+
+#[tokio::test]
+async fn a_panic_while_there_are_credentials_is_a_failure_like_others() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Fresh(HOUR), Reply::Panic]);
+    let cache = source.cache();
+    key(&cache).await.unwrap();
+    clock.advance(HOUR - seconds(100));
+    for _ in 0..100 {
+        assert_eq!(key(&cache).await.unwrap(), "AKID-0");
+        settle().await;
+    }
+    assert_eq!(source.calls(), 2, "the back-off holds");
+}
+
+#[test]
+fn when_the_runtime_goes_away_those_who_wait_elsewhere_start_one_new_refresh() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Hang, Reply::Fresh(HOUR)]);
+    let cache = source.cache();
+    let (first, second) = (runtime(), runtime());
+    {
+        let _inside = first.enter();
+        assert!(now_or_never(cache.get()).is_none(), "the refresh is a task of the first runtime");
+    }
+    let tasks: Vec<_> = (0..100).map(|_| second.spawn(cache.get())).collect();
+    while source.calls() == 0 {
+        std::thread::yield_now();
+    }
+    // A task of the second runtime that runs after the others have been polled.
+    second.block_on(second.spawn(std::future::ready(()))).unwrap();
+
+    first.shutdown_timeout(Duration::from_secs(10));
+    second.block_on(async {
+        for task in tasks {
+            assert_eq!(task.await.unwrap().unwrap().access_key_id(), "AKID-1");
+        }
+    });
+    println!("the runtime gone with 100 waiting: {} calls", source.calls());
+    assert_eq!(source.calls(), 2);
+}
+
+#[test]
+fn a_runtime_that_is_shut_down_is_a_typed_error() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Fresh(HOUR)]);
+    let cache = source.cache();
+    let handle = {
+        let gone = runtime();
+        gone.handle().clone()
+    };
+    let _inside = handle.enter();
+    let error = now_or_never(cache.get()).expect("it does not wait for ever").unwrap_err();
+    assert_eq!(error.kind(), LoadErrorKind::Interrupted);
+    assert!(error.is_retryable());
+    assert_eq!(source.calls(), 0);
+    assert_eq!(runtime().block_on(key(&cache)).unwrap(), "AKID-0", "the slot is free again");
+}
+
+#[test]
+fn no_runtime_at_all_is_a_typed_error() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Fresh(HOUR)]);
+    let cache = source.cache();
+    let error = now_or_never(cache.get()).unwrap().unwrap_err();
+    assert_eq!(error.kind(), LoadErrorKind::NoRuntime);
+    assert!(error.to_string().contains("tokio runtime"), "{error}");
+    assert!(!error.is_retryable());
+
+    assert_eq!(runtime().block_on(key(&cache)).unwrap(), "AKID-0");
+    clock.advance(HOUR - seconds(100));
+    assert_eq!(now_or_never(cache.get()).unwrap().unwrap().access_key_id(), "AKID-0", "no refresh, but no error");
+    assert_eq!(source.calls(), 1);
+}
+
+#[test]
+fn a_runtime_without_timers_is_a_typed_error() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Fresh(HOUR)]);
+    let cache = source.cache();
+    let without = Builder::new_current_thread().build().unwrap();
+    let error = without.block_on(cache.get()).unwrap_err();
+    assert_eq!(error.kind(), LoadErrorKind::Panicked);
+    assert!(error.to_string().contains("enable_time"), "{error}");
+}
