@@ -28,6 +28,7 @@
 mod canonical;
 mod chunked;
 mod date;
+pub mod diagnose;
 mod draft;
 mod encode;
 mod error;

@@ -6,7 +6,7 @@ use aws_credential_types::Credentials;
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use super::{
-    Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
+    DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::Sink,
     draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET},
     encode::{encode, into_text, is_unreserved},
@@ -108,10 +108,12 @@ impl Draft<'_> {
         SignedHeaders::new(headers, self.settings.headers, &own)
     }
 
-    /// A URL has no parameter for the payload's hash: where one is needed that is not the default, a header says it.
+    /// A URL has no parameter for the payload's hash: where one is needed that is not the default, a header says it. VPC
+    /// Lattice, which never signs payloads, wants that spelled out.
     fn sends_hash_beside(&self, headers: &HeaderMap) -> bool {
-        let differs = self.settings.profile.content_sha256 && self.payload != PayloadHash::UNSIGNED;
-        differs || headers.contains_key(&CONTENT_SHA256)
+        let profile = self.settings.profile;
+        let is_understood = self.payload == PayloadHash::UNSIGNED && profile.payload != DefaultPayload::Unsigned;
+        profile.content_sha256 && !is_understood || headers.contains_key(&CONTENT_SHA256)
     }
 
     /// Path and query, spelled canonically, with all parameters of the signature but the signature.
