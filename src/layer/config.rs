@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, sync::OnceLock};
 
-use http::{HeaderMap, header::AUTHORIZATION, header::HOST, request::Parts};
+use http::{HeaderMap, header::AUTHORIZATION, header::HOST, request::Parts, uri::Authority};
 
 use super::{Payload, SigningOverrides};
 use crate::{
@@ -216,10 +216,7 @@ impl Config {
 /// Where a client sends the request: the URI's authority, and the `Host` header where the URI has none.
 pub(super) fn destination(parts: &Parts) -> Option<Cow<'_, str>> {
     match parts.uri.authority() {
-        Some(authority) => {
-            let user = authority.as_str().rfind('@').map_or(0, |at| at + 1);
-            Some(authority.as_str()[user..].into())
-        }
+        Some(authority) => Some(without_user(authority).into()),
         None => parts.headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes())),
     }
 }
@@ -228,8 +225,13 @@ pub(super) fn destination(parts: &Parts) -> Option<Cow<'_, str>> {
 fn signed_host(parts: &Parts) -> Option<&str> {
     match parts.headers.get(HOST) {
         Some(host) => host.to_str().ok(),
-        None => parts.uri.authority().map(|authority| authority.as_str()),
+        None => parts.uri.authority().map(without_user),
     }
+}
+
+/// Host and port, which are what a client sends.
+fn without_user(authority: &Authority) -> &str {
+    authority.as_str().rsplit('@').next().unwrap_or_default()
 }
 
 /// Takes out whatever could authenticate the request.
