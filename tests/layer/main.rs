@@ -17,7 +17,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{Request, request::Builder};
+use http::{Request, Response, request::Builder};
 use http_body::Body as HttpBody;
 use http_body_util::Full;
 use tower::{BoxError, Layer, ServiceExt};
@@ -95,11 +95,11 @@ pub(crate) async fn sent<B>(layer: &SigV4Layer, request: Request<B>) -> Request<
 where
     B: HttpBody<Error: Into<BoxError>>,
 {
-    let (mock, mut handle) = tower_test::mock::pair::<Request<SignedBody<B>>, ()>();
+    let (mock, mut handle) = tower_test::mock::pair::<Request<SignedBody<B>>, Response<()>>();
     let answered = layer.layer(mock).oneshot(request);
     let inner = async {
         let (request, respond) = handle.next_request().await.expect("the inner service was not called");
-        respond.send_response(());
+        respond.send_response(Response::new(()));
         request
     };
     let (answer, request) = tokio::join!(answered, inner);
@@ -112,7 +112,7 @@ pub(crate) async fn refused<B>(layer: &SigV4Layer, request: Request<B>) -> Error
 where
     B: HttpBody<Error: Into<BoxError>>,
 {
-    let (mock, mut handle) = tower_test::mock::pair::<Request<SignedBody<B>>, ()>();
+    let (mock, mut handle) = tower_test::mock::pair::<Request<SignedBody<B>>, Response<()>>();
     handle.allow(1);
     let error = layer.layer(mock).oneshot(request).await.expect_err("the request was to be refused");
     assert!(handle.next_request().await.is_none(), "the request was sent all the same");

@@ -69,7 +69,7 @@ async fn nothing_that_is_printed_shows_a_secret() {
     let overrides = SigningOverrides::new().credentials(temporary()).service("s3").payload(Payload::Unsigned);
     shown.debug("the overrides", &overrides);
 
-    let (mock, mut handle) = tower_test::mock::pair::<Request<SignedBody<Steps>>, ()>();
+    let (mock, mut handle) = tower_test::mock::pair::<Request<SignedBody<Steps>>, http::Response<()>>();
     let mut service = layer.layer(tower::util::MapErr::new(mock, |error: BoxError| error));
     let cx = &mut Context::from_waker(Waker::noop());
     let steps = Steps::new([data("a"), std::task::Poll::Pending, data("b")]);
@@ -81,7 +81,7 @@ async fn nothing_that_is_printed_shows_a_secret() {
     shown.debug("a cache that loads", &cache);
     let (answer, request) = tokio::join!(answer, async {
         let (request, respond) = handle.next_request().await.unwrap();
-        respond.send_response(());
+        respond.send_response(http::Response::new(()));
         request
     });
     answer.unwrap();

@@ -25,7 +25,7 @@ fn poll<F: Future + Unpin>(future: &mut F) -> Poll<F::Output> {
 
 #[tokio::test]
 async fn it_is_ready_when_the_inner_service_is() {
-    let (mut service, mut handle) = mock::spawn_layer::<Sent, (), _>(warm().await);
+    let (mut service, mut handle) = mock::spawn_layer::<Sent, Response<()>, _>(warm().await);
     handle.allow(0);
     assert!(service.poll_ready::<Request<Body>>().is_pending());
     handle.allow(1);
@@ -33,7 +33,7 @@ async fn it_is_ready_when_the_inner_service_is() {
     assert!(matches!(service.poll_ready::<Request<Body>>(), Poll::Ready(Ok(()))));
     let mut answer = Box::pin(service.call(request()));
     assert!(poll(&mut answer).is_pending());
-    handle.next_request().await.unwrap().1.send_response(());
+    handle.next_request().await.unwrap().1.send_response(Response::new(()));
     answer.await.unwrap();
     assert!(service.poll_ready::<Request<Body>>().is_pending(), "one request was allowed");
 }
@@ -41,14 +41,14 @@ async fn it_is_ready_when_the_inner_service_is() {
 /// `ConcurrencyLimit` panics where a clone is called in the place of the service that was ready.
 #[tokio::test]
 async fn it_calls_the_service_that_was_ready_and_keeps_the_clone() {
-    let (mock, mut handle) = mock::pair::<Sent, ()>();
+    let (mock, mut handle) = mock::pair::<Sent, Response<()>>();
     let mut service = ServiceBuilder::new().layer(warm().await).layer(ConcurrencyLimitLayer::new(1)).service(mock);
     for round in 0..3 {
         let mut answer = Box::pin(service.ready().await.unwrap().call(request()));
         assert!(poll(&mut answer).is_pending());
         let mut next = Box::pin(service.ready());
         assert!(poll(&mut next).is_pending(), "round {round}: the one permit is out");
-        handle.next_request().await.unwrap().1.send_response(());
+        handle.next_request().await.unwrap().1.send_response(Response::new(()));
         answer.await.unwrap();
         next.await.unwrap();
     }
@@ -56,7 +56,7 @@ async fn it_calls_the_service_that_was_ready_and_keeps_the_clone() {
 
 #[tokio::test]
 async fn a_request_that_fails_gives_its_permit_back() {
-    let (mock, mut handle) = mock::pair::<Sent, ()>();
+    let (mock, mut handle) = mock::pair::<Sent, Response<()>>();
     let layer = builder(lasting()).buffer_limit(10).build();
     let mut service = ServiceBuilder::new().layer(layer).layer(ConcurrencyLimitLayer::new(1)).service(mock);
     let too_large = post().body(body("more than ten bytes")).unwrap();
@@ -65,7 +65,8 @@ async fn a_request_that_fails_gives_its_permit_back() {
         service.ready().await.unwrap().call(bad).await.unwrap_err();
     }
     let answer = service.ready().await.unwrap().call(request());
-    let (answer, ()) = tokio::join!(answer, async { handle.next_request().await.unwrap().1.send_response(()) });
+    let (answer, ()) =
+        tokio::join!(answer, async { handle.next_request().await.unwrap().1.send_response(Response::new(())) });
     answer.unwrap();
 }
 
@@ -87,9 +88,9 @@ struct Broken {
 }
 
 impl Service<Sent> for Broken {
-    type Response = ();
+    type Response = Response<()>;
     type Error = FromBeneath;
-    type Future = future::Ready<Result<(), FromBeneath>>;
+    type Future = future::Ready<Result<Response<()>, FromBeneath>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), FromBeneath>> {
         Poll::Ready(if self.is_ready { Ok(()) } else { Err(FromBeneath("not ready")) })
@@ -141,7 +142,7 @@ impl<B: Clone, R, E> retry::Policy<Request<B>, R, E> for Again {
 async fn beneath_a_retry_every_attempt_is_signed_at_its_own_time() {
     let clock = Clock(Arc::new(Mutex::new(now())));
     let layer = SigV4Layer::new("dynamodb", "eu-central-1", cache_at(lasting(), clock.clone()));
-    let (mock, mut handle) = mock::pair::<Sent, ()>();
+    let (mock, mut handle) = mock::pair::<Sent, Response<()>>();
     let service = ServiceBuilder::new().retry(Again(2)).layer(layer).service(mock);
     let answers = service.oneshot(request());
     let (answer, attempts) = tokio::join!(answers, async {
@@ -150,7 +151,7 @@ async fn beneath_a_retry_every_attempt_is_signed_at_its_own_time() {
             let (request, respond) = handle.next_request().await.unwrap();
             attempts.push((header(&request, "x-amz-date").unwrap().to_owned(), authorization(&request).to_owned()));
             *clock.0.lock().unwrap() += Duration::from_secs(60);
-            if attempt == 2 { respond.send_response(()) } else { respond.send_error("again") }
+            if attempt == 2 { respond.send_response(Response::new(())) } else { respond.send_error("again") }
         }
         attempts
     });

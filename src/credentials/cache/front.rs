@@ -32,7 +32,7 @@ impl Front {
 
     #[cfg(test)]
     pub(super) fn lock_all(&self) -> Vec<impl Sized> {
-        self.0.iter().map(|lane| lane.0.write()).collect()
+        self.0.lock_all()
     }
 
     pub(super) fn show(&self, shown: Option<(&Credentials, Quiet)>) {
