@@ -81,7 +81,8 @@ impl Environment {
     /// [`read`](Self::read), without holding up the runtime while a slow disk answers.
     #[cfg(feature = "providers")]
     pub(crate) async fn read_file(&self, path: PathBuf) -> io::Result<Vec<u8>> {
-        if self.0.is_some() {
+        // Without a runtime there is none to hold up, and tokio's own read would panic.
+        if self.0.is_some() || tokio::runtime::Handle::try_current().is_err() {
             return self.read(&path);
         }
         tokio::fs::read(path).await

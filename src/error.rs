@@ -40,6 +40,17 @@ pub enum ErrorKind {
     Body,
     /// The body is longer than the layer buffers.
     BodyTooLarge,
+    /// The length of the body is not known, and chunks need it beforehand.
+    UnknownLength,
+    /// The body has not the length that was said: by its size hint, or in the request. Where that shows while it is sent,
+    /// it is an error of the [`SignedBody`](crate::SignedBody), and the source says what happened.
+    WrongLength,
+    /// The request's body is in chunks already: its `content-encoding` says `aws-chunked`.
+    AlreadyChunked,
+    /// A body in unsigned chunks has no trailer, which is what they are for.
+    NoTrailer,
+    /// A trailer that the request announces cannot be sent, or the body did not bring it: the source says which.
+    Trailer,
     /// The body would go out unsigned over plain HTTP, and nobody asked for that.
     UnsignedOverHttp,
     /// The request carries an `authorization` of another scheme, and the layer was told to refuse that.
@@ -97,6 +108,24 @@ impl fmt::Display for Error {
             ErrorKind::BodyTooLarge => {
                 "the body of the request is longer than the layer buffers: raise `buffer_limit`, or choose a payload that is \
                  not hashed beforehand"
+            }
+            ErrorKind::UnknownLength => {
+                "the length of the body is not known, and chunks need it: set the header `x-amz-decoded-content-length` or \
+                 `content-length`, or give a body whose size hint is exact"
+            }
+            ErrorKind::WrongLength => {
+                "the body has not the length that was said: compare its size hint and the headers \
+                 `x-amz-decoded-content-length` and `content-length`"
+            }
+            ErrorKind::AlreadyChunked => {
+                "the body already is `aws-chunked`: take that off it, or choose a payload that leaves it as it is"
+            }
+            ErrorKind::NoTrailer => {
+                "unsigned chunks need a trailer: choose a checksum, or announce one in `x-amz-trailer`"
+            }
+            ErrorKind::Trailer => {
+                "a trailer of the request cannot be sent: announce checksums in `x-amz-trailer`, and send them as the \
+                 body's trailers"
             }
             ErrorKind::UnsignedOverHttp => {
                 "the body of the request would go out unsigned over plain HTTP: use https, or ask for `Payload::Unsigned`"

@@ -45,6 +45,12 @@ impl<T> Lanes<T> {
         }
     }
 
+    /// Keeps every reader out, for as long as what comes back is kept.
+    #[cfg(test)]
+    pub(crate) fn lock_all(&self) -> Vec<impl Sized> {
+        self.0.iter().map(|lane| lane.0.write()).collect()
+    }
+
     fn mine(&self) -> &Lane<T> {
         &self.0[LANE.with(|lane| *lane)]
     }

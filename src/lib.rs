@@ -7,6 +7,7 @@ mod environment;
 mod error;
 mod lanes;
 pub mod layer;
+pub mod retry;
 pub mod sign;
 
 #[cfg(feature = "providers")]
@@ -19,5 +20,6 @@ pub use credentials::{CredentialsCache, EnvProvider};
 pub use environment::{Environment, NotUnicode};
 pub use error::{Error, ErrorKind};
 pub use layer::{
-    OtherAuthorization, Payload, ResponseFuture, SigV4, SigV4Layer, SigV4LayerBuilder, SignedBody, SigningOverrides,
+    Checksum, Chunks, OtherAuthorization, Payload, ResponseFuture, SigV4, SigV4Layer, SigV4LayerBuilder, SignedBody,
+    SigningOverrides, UnknownChecksum,
 };

@@ -258,6 +258,16 @@ async fn a_profile_that_signs_in_with_a_browser_shows_what_to_plug_in() {
 }
 
 #[test]
+fn without_a_runtime_files_are_read_all_the_same() {
+    // The process's own files: what they hold is not known here, and this profile is in none of them.
+    let provider = ProfileProvider::builder().profile("tower-sigv4/no-such-profile").build();
+    let mut future = std::pin::pin!(provider.provide_credentials());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(Err(error)) = future.as_mut().poll(&mut context) else { panic!("it waits") };
+    assert!(reason(&error).starts_with("profile: "), "{}", reason(&error));
+}
+
+#[test]
 fn nothing_secret_stands_in_the_debug_output() {
     let (client, _) = sts();
     let text = format!("{:?}", provider(home(&ROLE.replace("secret", "hush")), client).build());

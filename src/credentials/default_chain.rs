@@ -118,6 +118,7 @@ impl DefaultChainBuilder {
         }
         if let Some(name) = self.profile {
             profile = profile.profile(name.clone());
+            web_identity = web_identity.profile(name.clone());
             instance = instance.profile(name);
         }
         DefaultChain(

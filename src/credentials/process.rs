@@ -32,7 +32,8 @@ const MAX_ANSWER: u64 = 64 * 1024;
 /// | `AccountId` | the account that they belong to |
 ///
 /// The program has a minute, or the [`timeout`](Self::timeout) that is set. It is killed when that is over, and when
-/// nobody waits for it any more. What it writes to its standard error is thrown away, for secrets may stand there.
+/// nobody waits for it any more: a cache in front of this provider waits no longer than its
+/// [`refresh_deadline`](super::CredentialsCacheBuilder::refresh_deadline). What it writes to its standard error is thrown away, for secrets may stand there.
 ///
 /// See [Process credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
 ///

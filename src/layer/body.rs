@@ -12,10 +12,12 @@ use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 use tower::BoxError;
 
+use super::chunked::Chunking;
 use crate::{Error, ErrorKind, sign::PayloadHash};
 
 pin_project! {
-    /// The body of a signed request: the request's own, or what was read of it to be hashed.
+    /// The body of a signed request: the request's own, what was read of it to be hashed, or the chunks that it is cut into
+    /// while it is sent.
     ///
     /// Its size hint is exact where the request's was. It cannot be made out of nothing, so that a layer which sends a
     /// request anew without its body, as one that follows redirects does, cannot stand beneath the signer.
@@ -37,6 +39,7 @@ pin_project! {
     enum Inner<B> {
         Passed { #[pin] body: B },
         Buffered { buffered: Buffered },
+        Chunked { #[pin] body: B, chunking: Box<Chunking> },
     }
 }
 
@@ -53,6 +56,10 @@ impl<B> SignedBody<B> {
     pub(super) fn passed(body: B) -> Self {
         Self { inner: Inner::Passed { body } }
     }
+
+    pub(super) fn chunked(body: B, chunking: Chunking) -> Self {
+        Self { inner: Inner::Chunked { body, chunking: Box::new(chunking) } }
+    }
 }
 
 impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
@@ -65,6 +72,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
                 body.poll_frame(cx).map_ok(|frame| frame.map_data(into_bytes)).map_err(Into::into)
             }
             InnerProjection::Buffered { buffered } => Poll::Ready(buffered.next_frame().map(Ok)),
+            InnerProjection::Chunked { body, chunking } => chunking.poll_frame(body, cx),
         }
     }
 
@@ -72,6 +80,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
         match &self.inner {
             Inner::Passed { body } => body.is_end_stream(),
             Inner::Buffered { buffered } => buffered.next == buffered.pieces.len() && buffered.trailers.is_none(),
+            Inner::Chunked { chunking, .. } => chunking.is_end(),
         }
     }
 
@@ -79,6 +88,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
         match &self.inner {
             Inner::Passed { body } => body.size_hint(),
             Inner::Buffered { buffered } => SizeHint::with_exact(buffered.left()),
+            Inner::Chunked { chunking, .. } => SizeHint::with_exact(chunking.left()),
         }
     }
 }
@@ -98,7 +108,7 @@ impl Buffered {
 }
 
 /// `Bytes` stays what it is; other data is copied where it is not one piece of shared memory.
-fn into_bytes(mut data: impl Buf) -> Bytes {
+pub(super) fn into_bytes(mut data: impl Buf) -> Bytes {
     data.copy_to_bytes(data.remaining())
 }
 
@@ -152,6 +162,7 @@ impl<B> fmt::Debug for SignedBody<B> {
         f.write_str(match &self.inner {
             Inner::Passed { .. } => "SignedBody::Passed",
             Inner::Buffered { .. } => "SignedBody::Buffered",
+            Inner::Chunked { .. } => "SignedBody::Chunked",
         })
     }
 }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     CredentialsCache, Environment,
+    retry::{SkewCorrection, SkewTable},
     sign::{HeaderSelection, Profile},
 };
 
@@ -120,7 +121,19 @@ impl SigV4LayerBuilder {
         self
     }
 
-    /// Where the region is looked for last. Unset: the process's environment.
+    /// Whose `Date` may correct the time that requests are signed at, where this machine's clock is wrong. Unset: every
+    /// host's that is reached over TLS, and this machine's own, unless the environment has
+    /// `AWS_DISABLE_CLOCK_SKEW_CORRECTION=true`.
+    ///
+    /// The answers to look at are 4xx with a `Date`; such an answer carries a [`MeasuredSkew`](crate::retry::MeasuredSkew) in its
+    /// extensions.
+    #[must_use]
+    pub fn clock_skew_correction(mut self, correction: SkewCorrection) -> Self {
+        self.0.skew_correction = Some(correction);
+        self
+    }
+
+    /// Where the region is looked for last, and whether clocks are corrected. Unset: the process's environment.
     #[must_use]
     pub fn environment(mut self, environment: Environment) -> Self {
         self.0.environment = environment;
@@ -128,7 +141,10 @@ impl SigV4LayerBuilder {
     }
 
     /// The layer.
-    pub fn build(self) -> SigV4Layer {
+    pub fn build(mut self) -> SigV4Layer {
+        let correction = self.0.skew_correction;
+        let correction = correction.unwrap_or_else(|| SkewCorrection::from_environment(&self.0.environment));
+        self.0.skew = SkewTable::new(correction);
         SigV4Layer(Arc::new(self.0))
     }
 }

@@ -1,10 +1,11 @@
 use std::{borrow::Cow, fmt, sync::OnceLock};
 
-use http::{HeaderMap, header::AUTHORIZATION, header::HOST, request::Parts};
+use http::{HeaderMap, header::AUTHORIZATION, header::HOST, request::Parts, uri::Authority};
 
 use super::{Payload, SigningOverrides};
 use crate::{
     CredentialsCache, Environment, Error, ErrorKind,
+    retry::{SkewCorrection, SkewTable},
     sign::{
         Algorithm, DATE, HeaderSelection, KeyCache, Profile, TokenHeader,
         infer::{self, Inferred, InferredRegion},
@@ -75,6 +76,9 @@ pub(super) struct Config {
     pub(super) hosts: Option<HostPredicate>,
     pub(super) other_authorization: OtherAuthorization,
     pub(super) pass_through: bool,
+    /// Unset: what the environment says.
+    pub(super) skew_correction: Option<SkewCorrection>,
+    pub(super) skew: SkewTable,
     pub(super) environment: Environment,
     /// The region of the environment, looked up when it is first needed.
     pub(super) environment_region: OnceLock<Option<String>>,
@@ -114,6 +118,8 @@ impl Config {
             hosts: None,
             other_authorization: OtherAuthorization::default(),
             pass_through: false,
+            skew_correction: None,
+            skew: SkewTable::new(SkewCorrection::default()),
             environment: Environment::process(),
             environment_region: OnceLock::new(),
             keys: KeyCache::new(),
@@ -208,12 +214,9 @@ impl Config {
 }
 
 /// Where a client sends the request: the URI's authority, and the `Host` header where the URI has none.
-fn destination(parts: &Parts) -> Option<Cow<'_, str>> {
+pub(super) fn destination(parts: &Parts) -> Option<Cow<'_, str>> {
     match parts.uri.authority() {
-        Some(authority) => {
-            let user = authority.as_str().rfind('@').map_or(0, |at| at + 1);
-            Some(authority.as_str()[user..].into())
-        }
+        Some(authority) => Some(without_user(authority).into()),
         None => parts.headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes())),
     }
 }
@@ -222,8 +225,13 @@ fn destination(parts: &Parts) -> Option<Cow<'_, str>> {
 fn signed_host(parts: &Parts) -> Option<&str> {
     match parts.headers.get(HOST) {
         Some(host) => host.to_str().ok(),
-        None => parts.uri.authority().map(|authority| authority.as_str()),
+        None => parts.uri.authority().map(without_user),
     }
+}
+
+/// Host and port, which are what a client sends.
+fn without_user(authority: &Authority) -> &str {
+    authority.as_str().rsplit('@').next().unwrap_or_default()
 }
 
 /// Takes out whatever could authenticate the request.
@@ -243,6 +251,7 @@ impl fmt::Debug for Config {
             .field("profile", &self.profile)
             .field("payload", &self.payload)
             .field("pass_through", &self.pass_through)
+            .field("skew", &self.skew)
             .finish_non_exhaustive()
     }
 }

@@ -7,15 +7,24 @@ use std::{
     time::SystemTime,
 };
 
-use http::{Request, request::Parts};
+use http::{Request, Response, request::Parts};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
-use super::{SignedBody, SigningOverrides, body::Buffering, config::Config, payload::Plan};
+use super::{
+    SignedBody, SigningOverrides,
+    attempt::Attempt,
+    body::Buffering,
+    chunked::{Chunked, Chunking},
+    config::Config,
+    observe::Watch,
+    payload::Plan,
+};
 use crate::{
     CredentialsCache, Error,
     credentials::{Credentials, Lookup},
+    retry::SkewedAttempt,
     sign::{Draft, PayloadHash, Settings},
 };
 
@@ -28,6 +37,7 @@ pin_project! {
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         state: State<S, B, F>,
+        watch: Watch,
     }
 }
 
@@ -36,7 +46,7 @@ pin_project! {
     enum State<S, B, F> {
         Buffering { job: Option<Job<S>>, buffering: Buffering, #[pin] body: B },
         Signing { work: Option<Work<S, B>>, lookup: Option<Lookup> },
-        Responding { #[pin] response: F },
+        Responding { #[pin] response: F, attempt: Option<Attempt> },
         Failed { error: Option<Error> },
     }
 }
@@ -52,8 +62,14 @@ pub(super) struct Job<S> {
 /// A request that only lacks its signature.
 struct Work<S, B> {
     job: Job<S>,
-    payload: PayloadHash,
-    body: SignedBody<B>,
+    load: Load<B>,
+}
+
+/// What is signed of a body, and what is sent of it.
+enum Load<B> {
+    Ready(PayloadHash, SignedBody<B>),
+    /// The request's signature is the start of its chunks'.
+    Chunked(Box<Chunked>, B),
 }
 
 /// The credentials, and the time to sign at. Cached ones are there at once.
@@ -82,7 +98,13 @@ impl<S> Job<S> {
         overridden.unwrap_or(&self.config.credentials)
     }
 
-    fn sign(&mut self, payload: PayloadHash, credentials: &Credentials, time: SystemTime) -> Result<(), Error> {
+    fn sign<B>(
+        &mut self,
+        load: Load<B>,
+        credentials: &Credentials,
+        now: SystemTime,
+        skew: SkewedAttempt,
+    ) -> Result<SignedBody<B>, Error> {
         let Self { config, overrides, parts, .. } = self;
         let scope = config.scope(parts, overrides.as_ref())?;
         let settings = Settings {
@@ -94,8 +116,21 @@ impl<S> Job<S> {
             host: config.host.as_deref(),
             keys: &config.keys,
         };
-        Draft::new(settings, payload, time)?.sign(parts, credentials)?;
-        Ok(())
+        let time = skew.corrected(now);
+        let (payload, body) = match load {
+            Load::Ready(payload, body) => {
+                Draft::new(settings, payload, time)?.sign(parts, credentials)?;
+                (payload, body)
+            }
+            Load::Chunked(chunked, body) => {
+                chunked.prepare(&mut parts.headers)?;
+                let payload = chunked.payload_hash();
+                let signer = Draft::new(settings, payload, time)?.sign_chunked(parts, credentials)?;
+                (payload, SignedBody::chunked(body, Chunking::new(*chunked, signer)))
+            }
+        };
+        Watch::signed(&scope, &payload, credentials, skew.offset());
+        Ok(body)
     }
 }
 
@@ -103,52 +138,70 @@ impl<S, B, F> ResponseFuture<S, B, F> {
     pub(super) fn new(job: Job<S>, body: B, plan: Plan) -> Self {
         let state = match plan {
             Plan::Buffer(limit) => State::Buffering { job: Some(job), buffering: Buffering::new(limit), body },
-            Plan::Stream(payload) => {
-                State::Signing { work: Some(Work { job, payload, body: SignedBody::passed(body) }), lookup: None }
-            }
+            Plan::Stream(payload) => Self::signing(job, Load::Ready(payload, SignedBody::passed(body))),
+            Plan::Chunk(chunked) => Self::signing(job, Load::Chunked(chunked, body)),
         };
-        Self { state }
+        Self { state, watch: Watch::new() }
+    }
+
+    fn signing(job: Job<S>, load: Load<B>) -> State<S, B, F> {
+        State::Signing { work: Some(Work { job, load }), lookup: None }
     }
 
     pub(super) fn responding(response: F) -> Self {
-        Self { state: State::Responding { response } }
+        Self { state: State::Responding { response, attempt: None }, watch: Watch::none() }
     }
 
     pub(super) fn failed(error: Error) -> Self {
-        Self { state: State::Failed { error: Some(error) } }
+        let watch = Watch::new();
+        Self { state: State::Failed { error: Some(watch.failed(error)) }, watch }
     }
 }
 
-impl<S, B> Future for ResponseFuture<S, B, S::Future>
+impl<S, B, R> Future for ResponseFuture<S, B, S::Future>
 where
-    S: Service<Request<SignedBody<B>>, Error: Into<BoxError>>,
+    S: Service<Request<SignedBody<B>>, Response = Response<R>, Error: Into<BoxError>>,
     B: Body<Error: Into<BoxError>>,
 {
     type Output = Result<S::Response, BoxError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut state = self.project().state;
+        let mut this = self.project();
+        let watch = this.watch;
         loop {
-            let next = match state.as_mut().project() {
+            let next = match this.state.as_mut().project() {
                 StateProjection::Buffering { job, buffering, body } => {
-                    let (payload, body) = ready!(buffering.poll(body, cx))?;
-                    let work = job.take().map(|job| Work { job, payload, body });
+                    let read = ready!(watch.within(|| buffering.poll(body, cx)));
+                    let (payload, body) = read.map_err(|error| watch.failed(error))?;
+                    let work = job.take().map(|job| Work { job, load: Load::Ready(payload, body) });
                     State::Signing { work, lookup: None }
                 }
                 StateProjection::Signing { work, lookup } => {
                     let Some(waiting) = work else { return Poll::Pending };
-                    let (credentials, time) = ready!(poll_credentials(waiting.job.credentials(), lookup, cx))?;
-                    let Some(Work { mut job, payload, body }) = work.take() else { return Poll::Pending };
-                    job.sign(payload, &credentials, time)?;
-                    let request = Request::from_parts(job.parts, body);
-                    State::Responding { response: job.service.call(request) }
+                    let found = ready!(watch.within(|| poll_credentials(waiting.job.credentials(), lookup, cx)));
+                    let (credentials, now) = found.map_err(|error| watch.failed(error))?;
+                    let Some(Work { mut job, load }) = work.take() else { return Poll::Pending };
+                    let skew = job.config.skew.attempt(&job.parts.uri, &job.parts.headers);
+                    let signed = watch.within(|| job.sign(load, &credentials, now, skew));
+                    let body = signed.map_err(|error| watch.failed(error))?;
+                    let Job { config, overrides, parts, mut service } = job;
+                    let response = service.call(Request::from_parts(parts, body));
+                    let credentials_from = overrides.and_then(|overrides| overrides.credentials);
+                    let attempt = Attempt { config, credentials_from, credentials, skew, sent: now };
+                    State::Responding { response, attempt: Some(attempt) }
                 }
-                StateProjection::Responding { response } => return response.poll(cx).map_err(Into::into),
+                StateProjection::Responding { response, attempt } => {
+                    let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
+                    if let Some(attempt) = attempt.take() {
+                        watch.within(|| attempt.answered(&mut response));
+                    }
+                    return Poll::Ready(Ok(response));
+                }
                 StateProjection::Failed { error } => {
                     return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
                 }
             };
-            state.set(next);
+            this.state.set(next);
         }
     }
 }

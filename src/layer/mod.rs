@@ -23,10 +23,13 @@
 //! # }
 //! ```
 
+mod attempt;
 mod body;
 mod builder;
+mod chunked;
 mod config;
 mod future;
+mod observe;
 mod overrides;
 mod payload;
 mod service;
@@ -37,6 +40,7 @@ use tower::Layer;
 
 pub use body::SignedBody;
 pub use builder::SigV4LayerBuilder;
+pub use chunked::{Checksum, Chunks, UnknownChecksum};
 use config::Config;
 pub use config::OtherAuthorization;
 pub use future::ResponseFuture;

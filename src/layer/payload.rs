@@ -1,16 +1,17 @@
 use http::{HeaderMap, Uri, uri::Scheme};
 use http_body::Body;
 
+use super::{Chunks, chunked::Chunked};
 use crate::{
     Error, ErrorKind,
-    sign::{CONTENT_SHA256, DefaultPayload, PayloadHash},
+    sign::{Algorithm, CONTENT_SHA256, DefaultPayload, PayloadHash},
 };
 
 /// What is signed of a request's body.
 ///
 /// Where neither the builder nor the request says, a hash that the caller has put into `x-amz-content-sha256` is signed,
 /// and else the service's profile decides: most take the body's hash; for S3 a body that is too long to be buffered, or of
-/// unknown length, goes out unsigned over TLS.
+/// unknown length, goes out unsigned over TLS, and in signed chunks over plain HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Payload {
@@ -22,6 +23,13 @@ pub enum Payload {
     Unsigned,
     /// This hash, computed by the caller. The body goes out as it comes.
     Precomputed(PayloadHash),
+    /// Chunks that are signed one by one while they are sent, of a body of any size: S3's `aws-chunked`.
+    ///
+    /// The length of the body has to be known: see [`Chunks`].
+    Chunked(Chunks),
+    /// The same framing without the signatures of the chunks, to send a checksum that is computed while the body is sent:
+    /// there has to be one. For TLS: without it, anyone on the way can change the body and its checksum.
+    ChunkedUnsigned(Chunks),
 }
 
 /// How the body gets from the request to the signature.
@@ -30,12 +38,15 @@ pub(super) enum Plan {
     Buffer(u64),
     /// Sign this and leave the body alone.
     Stream(PayloadHash),
+    /// Sign the body while it is sent.
+    Chunk(Box<Chunked>),
 }
 
 impl Plan {
     pub(super) fn new<B: Body>(
         asked: Option<&Payload>,
         by_profile: DefaultPayload,
+        algorithm: Algorithm,
         headers: &HeaderMap,
         uri: &Uri,
         body: &B,
@@ -46,6 +57,8 @@ impl Plan {
             Some(Payload::Signed) => return Self::buffer(body, limit),
             Some(Payload::Unsigned) => return Ok(Self::Stream(PayloadHash::UNSIGNED)),
             Some(Payload::Precomputed(hash)) => return Ok(Self::Stream(*hash)),
+            Some(Payload::Chunked(chunks)) => return Self::chunk(chunks, Some(algorithm), headers, body),
+            Some(Payload::ChunkedUnsigned(chunks)) => return Self::chunk(chunks, None, headers, body),
             None => {}
         }
         if let Some(hash) = headers.get(&CONTENT_SHA256) {
@@ -56,11 +69,21 @@ impl Plan {
         match by_profile {
             DefaultPayload::Signed => Self::buffer(body, limit),
             DefaultPayload::SignedIfSmall if is_small => Self::buffer(body, limit),
-            DefaultPayload::SignedIfSmall | DefaultPayload::Unsigned if is_plain_http => {
-                Err(Error::new(ErrorKind::UnsignedOverHttp))
+            DefaultPayload::SignedIfSmall if is_plain_http => {
+                Self::chunk(&Chunks::new(), Some(algorithm), headers, body)
             }
+            DefaultPayload::Unsigned if is_plain_http => Err(Error::new(ErrorKind::UnsignedOverHttp)),
             DefaultPayload::SignedIfSmall | DefaultPayload::Unsigned => Ok(Self::Stream(PayloadHash::UNSIGNED)),
         }
+    }
+
+    fn chunk<B: Body>(
+        chunks: &Chunks,
+        algorithm: Option<Algorithm>,
+        headers: &HeaderMap,
+        body: &B,
+    ) -> Result<Self, Error> {
+        Ok(Self::Chunk(Box::new(Chunked::new(chunks, algorithm, headers, body)?)))
     }
 
     /// A body that says beforehand that it is too long is not read at all.

@@ -6,14 +6,15 @@ use std::{
     task::{Context, Poll},
 };
 
-use http::Request;
+use http::{Request, Response};
 use http_body::Body;
 use tower::{BoxError, Service};
 
 use super::{
     ResponseFuture, SignedBody, SigningOverrides,
-    config::{Config, Treatment, strip_credentials},
+    config::{Config, Treatment, destination, strip_credentials},
     future::Job,
+    observe::Watch,
     payload::Plan,
 };
 use crate::Error;
@@ -49,9 +50,9 @@ impl<S> SigV4<S> {
     }
 }
 
-impl<S, B> Service<Request<B>> for SigV4<S>
+impl<S, B, R> Service<Request<B>> for SigV4<S>
 where
-    S: Service<Request<SignedBody<B>>, Error: Into<BoxError>> + Clone,
+    S: Service<Request<SignedBody<B>>, Response = Response<R>, Error: Into<BoxError>> + Clone,
     B: Body<Error: Into<BoxError>>,
     S::Future: Future<Output = Result<S::Response, S::Error>>,
 {
@@ -66,22 +67,24 @@ where
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let overrides = request.extensions_mut().remove::<SigningOverrides>();
         let (mut parts, body) = request.into_parts();
+        // The clone is not ready: it stays for the next request, and this one takes the service that is. Where nothing is
+        // sent that one is dropped, and with it the place that it holds in a limited service.
+        let clone = self.inner.clone();
+        let mut ready = mem::replace(&mut self.inner, clone);
         match self.config.treatment(&parts, overrides.as_ref()) {
             Ok(Treatment::Sign) => {}
             Ok(unsigned) => {
                 if unsigned == Treatment::Strip {
+                    Watch::stripped(destination(&parts).as_deref());
                     strip_credentials(&mut parts.headers);
                 }
                 let request = Request::from_parts(parts, SignedBody::passed(body));
-                return ResponseFuture::responding(self.inner.call(request));
+                return ResponseFuture::responding(ready.call(request));
             }
             Err(error) => return ResponseFuture::failed(error),
         }
         match self.plan(&parts, &body, overrides.as_ref()) {
             Ok(plan) => {
-                // The clone is not ready: it stays for the next request, and this one takes the service that is.
-                let clone = self.inner.clone();
-                let ready = mem::replace(&mut self.inner, clone);
                 let job = Job { config: Arc::clone(&self.config), overrides, parts, service: ready };
                 ResponseFuture::new(job, body, plan)
             }
@@ -98,8 +101,16 @@ impl<S> SigV4<S> {
         overrides: Option<&SigningOverrides>,
     ) -> Result<Plan, Error> {
         let asked = overrides.and_then(|overrides| overrides.payload.as_ref()).or(self.config.payload.as_ref());
-        let by_profile = self.config.scope(parts, overrides)?.profile.payload;
-        Plan::new(asked, by_profile, &parts.headers, &parts.uri, body, self.config.buffer_limit)
+        let scope = self.config.scope(parts, overrides)?;
+        Plan::new(
+            asked,
+            scope.profile.payload,
+            scope.algorithm,
+            &parts.headers,
+            &parts.uri,
+            body,
+            self.config.buffer_limit,
+        )
     }
 }
 

@@ -65,6 +65,11 @@ impl Framing {
         PayloadHash::streaming(self.algorithm, !self.trailers.is_empty())
     }
 
+    /// What writes the frames of one body, whose request was signed with what this signer comes from.
+    pub(crate) fn framer(&self, signer: ChunkSigner) -> Framer {
+        Framer::new(self.algorithm.map(|_| signer))
+    }
+
     /// The number of bytes that go out for a body of this many.
     pub(crate) fn encoded_length(&self, decoded: u64) -> Result<u64, SignError> {
         self.checked_length(decoded).ok_or(SignError::BodyLength(decoded))
@@ -130,7 +135,7 @@ pub(crate) struct Framer {
 }
 
 impl Framer {
-    pub(crate) fn new(signer: Option<ChunkSigner>) -> Self {
+    fn new(signer: Option<ChunkSigner>) -> Self {
         Self { signer, length: 0, is_first: true }
     }
 

@@ -302,9 +302,9 @@ mod tests {
         let cache = KeyCache::new();
         let set = |day| CredentialScope { algorithm: Algorithm::Ecdsa, ..scope(day, "r", "s") };
         let credentials = credentials("one");
-        let key = cache.get(&credentials, &scope(1, "r", "s")).unwrap().key;
-        let pair = cache.get(&credentials, &set(1)).unwrap().key;
-        assert!(matches!(key, SigningKey::Hmac(_)) && matches!(pair, SigningKey::Ecdsa(_)));
+        let key = cache.get(&credentials, &scope(1, "r", "s")).unwrap();
+        let pair = cache.get(&credentials, &set(1)).unwrap();
+        assert!(matches!(key.key, SigningKey::Hmac(_)) && matches!(pair.key, SigningKey::Ecdsa(_)));
         cache.get(&credentials, &set(2)).unwrap();
         let generations = cache.generations.read().unwrap();
         assert_eq!(generations.young.len(), 2);

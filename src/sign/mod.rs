@@ -53,6 +53,7 @@ use std::{
 use aws_credential_types::Credentials;
 use http::request::Parts;
 
+pub(crate) use chunked::{ChunkSigner, Framer, Framing};
 pub(crate) use draft::{CONTENT_SHA256, DATE, Draft, Settings, is_presigned};
 pub use error::SignError;
 pub use headers::HeaderSelection;

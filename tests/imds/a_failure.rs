@@ -14,6 +14,9 @@ async fn to_answer_for_a_token_speaks_of_the_hop_limit_and_is_not_tried_again() 
     let patient = with(client).connect_timeout(Duration::from_secs(3)).read_timeout(Duration::from_secs(4)).build();
     fails(&patient).await;
     assert_eq!(start.elapsed(), Duration::from_secs(7), "the times can be set");
+
+    let (client, _) = memory::client(|_| Answer::Error(io::ErrorKind::HostUnreachable));
+    fails(&with(client).connect_timeout(Duration::MAX).read_timeout(Duration::MAX).build()).await;
 }
 
 #[tokio::test(start_paused = true)]

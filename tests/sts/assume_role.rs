@@ -300,6 +300,21 @@ async fn a_region_is_needed_to_find_sts_and_to_sign() {
 }
 
 #[tokio::test]
+async fn the_settings_are_those_of_the_profile_that_is_named() {
+    let (client, seen) = script(vec![found]);
+    let config = "[default]\nregion = eu-west-1\n[profile other]\nregion = ca-west-1\nuse_fips_endpoint = true\n";
+    let environment = Environment::fixed([("AWS_CONFIG_FILE", "/c")]).with_file("/c", config);
+    let builder = || {
+        let builder = AssumeRoleProvider::builder(ROLE, source(keys("AKID")));
+        builder.environment(environment.clone()).http_client(client.clone())
+    };
+    builder().build().provide_credentials().await.unwrap();
+    builder().profile("other").build().provide_credentials().await.unwrap();
+    let urls = ["POST https://sts.eu-west-1.amazonaws.com/", "POST https://sts-fips.ca-west-1.amazonaws.com/"];
+    assert_eq!(seen.lines(), urls);
+}
+
+#[tokio::test]
 async fn keys_that_no_header_can_carry_are_a_typed_error() {
     let (client, seen) = script(vec![found]);
     let broken = Credentials::new("AKID", SECRET, Some("hush\r\nx-evil: 1".into()), None, "test");

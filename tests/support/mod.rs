@@ -7,6 +7,7 @@ pub mod imds;
 pub mod memory;
 #[cfg(feature = "providers")]
 pub mod replay;
+pub mod s3;
 pub mod server;
 pub mod suite;
 

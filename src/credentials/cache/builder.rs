@@ -9,6 +9,18 @@ use crate::clock::{SharedTimeSource, TimeSource};
 const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What of the cache's policy can be set. Get one from [`CredentialsCache::builder`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use tower_sigv4::credentials::{CredentialsCache, EnvProvider};
+///
+/// let cache = CredentialsCache::builder(EnvProvider::new())
+///     .advisory_window(Duration::from_secs(10 * 60))
+///     .refresh_deadline(Duration::from_secs(120))
+///     .serve_expired(true)
+///     .build();
+/// ```
 #[must_use = "nothing is cached before `build` is called"]
 pub struct CredentialsCacheBuilder {
     pub(super) provider: Box<dyn ProvideCredentials>,

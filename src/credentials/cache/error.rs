@@ -166,3 +166,51 @@ impl std::error::Error for LoadError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn what_may_pass_is_retryable() {
+        let failure = || ProviderFailure::new("example", "refused");
+        for (error, retryable) in [
+            (CredentialsError::provider_error("503"), true),
+            (CredentialsError::not_loaded("nothing is set"), true),
+            (CredentialsError::invalid_configuration("a loop"), false),
+            (failure().provider_error(), true),
+            (failure().lasting().provider_error(), false),
+            (failure().lasting().not_loaded(), false),
+        ] {
+            let shown = format!("{error:?}");
+            assert_eq!(LoadError::from_source(error).is_retryable(), retryable, "{shown}");
+        }
+        assert!(!LoadError::no_runtime().is_retryable());
+    }
+
+    #[test]
+    fn the_source_is_told_once() {
+        let error = LoadError::from_source(ProviderFailure::new("example", "refused").provider_error());
+        assert!(!error.to_string().contains("refused"), "{error}");
+        assert_eq!(ProviderFailure::find(&error).unwrap().provider(), "example");
+        assert!(error.source().unwrap().is::<CredentialsError>());
+    }
+
+    #[test]
+    fn a_chain_sees_the_class_of_the_source() {
+        let class = |error: CredentialsError| LoadError::from_source(error).into_credentials_error();
+        let after = Duration::from_secs(3);
+        assert!(matches!(class(CredentialsError::not_loaded("")), CredentialsError::CredentialsNotLoaded(_)));
+        assert!(matches!(class(CredentialsError::unhandled("")), CredentialsError::Unhandled(_)));
+        assert!(matches!(
+            class(CredentialsError::invalid_configuration("")),
+            CredentialsError::InvalidConfiguration(_)
+        ));
+        assert!(matches!(class(CredentialsError::provider_error("")), CredentialsError::ProviderError(_)));
+        assert!(matches!(class(CredentialsError::provider_timed_out(after)), CredentialsError::ProviderTimedOut(_)));
+        let deadline = LoadError::deadline(after).into_credentials_error();
+        assert!(matches!(deadline, CredentialsError::ProviderTimedOut(at) if at.timeout_duration() == after));
+    }
+}

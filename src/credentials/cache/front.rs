@@ -30,6 +30,11 @@ impl Front {
         })
     }
 
+    #[cfg(test)]
+    pub(super) fn lock_all(&self) -> Vec<impl Sized> {
+        self.0.lock_all()
+    }
+
     pub(super) fn show(&self, shown: Option<(&Credentials, Quiet)>) {
         self.0.set_all(|| shown.map(|(credentials, quiet)| (Arc::new(credentials.clone()), quiet)));
     }

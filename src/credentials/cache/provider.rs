@@ -8,6 +8,13 @@ use super::CredentialsCache;
 /// A cache as a provider, for code that takes one. Get it from [`CredentialsCache::provider`].
 ///
 /// The cache itself is none, so that it cannot end up inside another cache by accident.
+///
+/// ```
+/// use tower_sigv4::credentials::{CredentialsCache, EnvProvider, SharedCredentialsProvider};
+///
+/// let cache = CredentialsCache::new(EnvProvider::new());
+/// let for_an_sdk_client = SharedCredentialsProvider::new(cache.provider());
+/// ```
 #[derive(Debug, Clone)]
 pub struct CachedProvider(pub(super) CredentialsCache);
 

@@ -201,3 +201,26 @@ impl Drop for Slot {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::credentials::CredentialsCache;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_poisoned_lock_is_used_on() {
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", None, None, "example");
+        let cache = CredentialsCache::new(credentials);
+        let Shared { state, front, .. } = &*cache.0;
+        let poisoned = catch_unwind(AssertUnwindSafe(|| {
+            let _locked = (state.lock(), front.lock_all());
+            std::panic::resume_unwind(Box::new(()));
+        }));
+        assert!(poisoned.is_err() && state.is_poisoned());
+        assert_eq!(cache.get().await.unwrap().access_key_id(), "AKIDEXAMPLE");
+        cache.invalidate("AKIDEXAMPLE");
+        assert!(cache.get().await.is_ok());
+        assert!(format!("{cache:?}").contains("refreshing: false"));
+    }
+}

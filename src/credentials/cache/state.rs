@@ -198,13 +198,10 @@ impl State {
         settings: &Settings,
     ) -> Option<Ended> {
         let mut waiting = self.end(number)?;
-        let error = match result {
-            Ok(credentials) => self.arrive(Held::new(credentials, now, settings), now),
-            Err(error) => Some(error),
-        };
-        let answer = match &error {
-            Some(error) => self.fail(now, error),
-            None => self.succeed(now),
+        let arrived = result.and_then(|credentials| self.arrive(Held::new(credentials, now, settings), now));
+        let (answer, error) = match arrived {
+            Ok(credentials) => (Ok(credentials), None),
+            Err(error) => (self.fail(now, &error), Some(error)),
         };
         if self.failures == 1 && matches!(&answer, Err(error) if error.kind() == LoadErrorKind::Panicked) {
             // Sent nothing, those who wait start one new refresh. They are told if it panics too.
@@ -223,22 +220,21 @@ impl State {
     }
 
     /// Keeps what has arrived if it is of use; an error if it does not count as a success.
-    fn arrive(&mut self, mut held: Held, now: SystemTime) -> Option<LoadError> {
+    fn arrive(&mut self, mut held: Held, now: SystemTime) -> Answer {
+        let credentials = Arc::clone(&held.credentials);
         let expired = held.expired(now);
         // What its source lets outlive its expiry is still better than nothing, or than what expired before it.
-        let useful = !expired || held.outlives_expiry && self.current.as_ref().is_none_or(|old| old.expired(now));
-        if useful {
+        if !expired || held.outlives_expiry && self.current.as_ref().is_none_or(|old| old.expired(now)) {
             held.replaces_rejected = self.current.as_ref().is_some_and(|old| old.rejected);
             self.current = Some(held);
         }
-        expired.then(LoadError::expired)
-    }
-
-    fn succeed(&mut self, now: SystemTime) -> Answer {
+        if expired {
+            return Err(LoadError::expired());
+        }
         self.failures = 0;
-        let until = policy::rest_after_success(now, self.expiry());
+        let until = policy::rest_after_success(now, credentials.expiry());
         self.pause = Some(Pause { since: now, until, error: None });
-        self.current.as_ref().map(|held| Arc::clone(&held.credentials)).ok_or_else(LoadError::interrupted)
+        Ok(credentials)
     }
 
     fn fail(&mut self, now: SystemTime, error: &LoadError) -> Answer {

@@ -159,7 +159,10 @@ impl ContainerProvider {
 
     async fn load(&self) -> Result<Credentials, CredentialsError> {
         let uri = self.uri()?;
-        let limits = Limits { deadline: self.config.connect_timeout + self.config.read_timeout, max_bytes: MAX_BYTES };
+        let limits = Limits {
+            deadline: self.config.connect_timeout.saturating_add(self.config.read_timeout),
+            max_bytes: MAX_BYTES,
+        };
         let (uri, limits) = (&uri, limits);
         retrying(self.config.attempts, || async move {
             let token = self.token().await.map_err(Failed::Finally)?;

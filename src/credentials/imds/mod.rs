@@ -158,7 +158,10 @@ impl ImdsProvider {
         Client {
             http: &self.http,
             endpoint: &settings.endpoint,
-            limits: Limits { deadline: self.config.connect_timeout + self.config.read_timeout, max_bytes: MAX_BYTES },
+            limits: Limits {
+                deadline: self.config.connect_timeout.saturating_add(self.config.read_timeout),
+                max_bytes: MAX_BYTES,
+            },
             attempts: self.config.attempts,
             version_1: settings.version_1,
             clock: &self.config.clock,

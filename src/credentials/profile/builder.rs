@@ -16,7 +16,6 @@ use crate::{
 #[must_use = "build() makes the provider"]
 pub struct ProfileProviderBuilder {
     pub(super) options: Options,
-    pub(super) profile: Option<String>,
     pub(super) mfa: Option<MfaCode>,
     pub(super) process_timeout: Option<Duration>,
     pub(super) clock: SharedTimeSource,
@@ -25,12 +24,6 @@ pub struct ProfileProviderBuilder {
 sts_options!(ProfileProviderBuilder);
 
 impl ProfileProviderBuilder {
-    /// The profile to read, whatever `AWS_PROFILE` says.
-    pub fn profile(mut self, name: impl Into<String>) -> Self {
-        self.profile = Some(name.into());
-        self
-    }
-
     /// Where the codes of MFA devices come from: called with the `mfa_serial` of a role, it gives 6 digits.
     pub fn mfa<F>(mut self, code: impl Fn(String) -> F + Send + Sync + 'static) -> Self
     where
@@ -60,7 +53,7 @@ impl ProfileProviderBuilder {
         if let Some(http) = &self.options.http {
             (instance, container) = (instance.http_client(http.clone()), container.http_client(http.clone()));
         }
-        if let Some(profile) = &self.profile {
+        if let Some(profile) = &self.options.profile {
             instance = instance.profile(profile.clone());
         }
         let variables = EnvProvider::new().with_environment(environment.clone());

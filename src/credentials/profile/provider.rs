@@ -85,8 +85,7 @@ impl Default for ProfileProvider {
 impl Inner {
     async fn load(&self) -> Result<Credentials, CredentialsError> {
         let options = &self.settings.options;
-        let config = SharedConfig::load(&options.environment, self.settings.profile.as_deref()).await;
-        let config = config.map_err(|error| error.of(NAME).invalid_configuration())?;
+        let config = options.config(NAME).await?;
         let chain = chain::resolve(&config).map_err(|error| refused(&error, &config))?;
         if chain.roles.is_empty() {
             return self.base(&chain.base, &config).await;

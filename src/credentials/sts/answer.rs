@@ -70,11 +70,13 @@ pub(super) fn read_credentials(action: &str, provider: &'static str, xml: &[u8])
     Ok(credentials.build())
 }
 
-/// Reads an error, in the form of `<ErrorResponse>` or as a bare `<Error>`.
+/// Reads an error: STS wraps its `<Error>` in an `<ErrorResponse>`, some services of AWS and some of its imitations send
+/// it bare, or in `<Errors>` too.
 pub(super) fn read_fault(xml: &[u8]) -> Option<Fault> {
     let mut fault = Fault::default();
     let read = leaves(xml, |path, text| {
-        match path.strip_prefix("ErrorResponse/").unwrap_or(path) {
+        let path = path.strip_prefix("ErrorResponse/").unwrap_or(path);
+        match path.strip_prefix("Errors/").unwrap_or(path) {
             "Error/Code" if !fault.code.is_empty() => return Err(Unreadable::Twice("Code")),
             "Error/Code" => fault.code = text,
             "Error/Message" => fault.message = text,
@@ -121,11 +123,10 @@ fn leaves(xml: &[u8], mut found: impl FnMut(&str, String) -> Result<(), Unreadab
                 Some(character) => text.push(character),
                 None => text.push_str(resolve_xml_entity(&entity).ok_or(Unreadable::NotXml)?),
             },
-            // A document type can define entities, and no answer of STS has one.
-            Event::DocType(_) => return Err(Unreadable::NotXml),
             Event::Decl(_) | Event::PI(_) | Event::Comment(_) => {}
             Event::Eof if ends.is_empty() && roots == 1 => return Ok(()),
-            Event::Eof => return Err(Unreadable::NotXml),
+            // A document type can define entities, and no answer of STS has one.
+            Event::Eof | Event::DocType(_) => return Err(Unreadable::NotXml),
         }
     }
 }
@@ -226,10 +227,11 @@ mod tests {
     }
 
     #[test]
-    fn errors_in_both_forms() {
+    fn errors_in_all_their_wrappings() {
         let bare = "<Error><Code>AccessDenied</Code><Message>not &lt;you&gt;</Message></Error>";
         let whole = format!("<ErrorResponse xmlns='x'>{bare}<RequestId>1</RequestId></ErrorResponse>");
-        for xml in [bare, &whole] {
+        let list = format!("<ErrorResponse><Errors>{bare}</Errors></ErrorResponse>");
+        for xml in [bare, &whole, &list] {
             let fault = Fault { code: "AccessDenied".into(), message: "not <you>".into() };
             assert_eq!(read_fault(xml.as_bytes()), Some(fault));
         }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     clock::SharedTimeSource,
-    credentials::{CredentialsCache, ProviderFailure, profile::SharedConfig},
+    credentials::{CredentialsCache, ProviderFailure},
 };
 
 const NAME: &str = "assume role";
@@ -170,8 +170,7 @@ impl AssumeRoleProviderBuilder {
 
     async fn load(&self) -> Result<Credentials, CredentialsError> {
         options::check(NAME, &self.role, Proof::Signature { mfa_code: None })?;
-        let config = SharedConfig::load(&self.options.environment, None).await;
-        let config = config.map_err(|error| error.of(NAME).invalid_configuration())?;
+        let config = self.options.config(NAME).await?;
         let http = self.options.client();
         let (sts, region) = self.options.sts(NAME, &http, &config)?;
         let region = options::signing_region(NAME, region)?;

@@ -19,6 +19,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) environment: Environment,
+    pub(crate) profile: Option<String>,
     pub(crate) http: Option<HttpClient>,
     pub(crate) endpoint: EndpointSettings,
     pub(crate) connect_timeout: Duration,
@@ -30,10 +31,11 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             environment: Environment::process(),
+            profile: None,
             http: None,
             endpoint: EndpointSettings::default(),
             connect_timeout: Duration::from_secs(3),
-            read_timeout: Duration::from_secs(10),
+            read_timeout: Duration::from_secs(5),
             attempts: 3,
         }
     }
@@ -43,6 +45,12 @@ impl Options {
     /// The client that was given, or the default one.
     pub(crate) fn client(&self) -> HttpClient {
         self.http.clone().unwrap_or_else(|| HttpClient::connecting_within(self.connect_timeout))
+    }
+
+    /// The shared configuration, for one load.
+    pub(crate) async fn config(&self, provider: &'static str) -> Result<SharedConfig, CredentialsError> {
+        let config = SharedConfig::load(&self.environment, self.profile.as_deref()).await;
+        config.map_err(|error| error.of(provider).invalid_configuration())
     }
 
     /// STS for one load, and the region to sign for where one is known.
@@ -87,6 +95,12 @@ macro_rules! sts_options {
             /// Where variables and files are read; by default those of the process.
             pub fn environment(mut self, environment: crate::Environment) -> Self {
                 self.options.environment = environment;
+                self
+            }
+
+            /// The profile in the shared configuration files that is read, whatever `AWS_PROFILE` says.
+            pub fn profile(mut self, name: impl Into<String>) -> Self {
+                self.options.profile = Some(name.into());
                 self
             }
 
@@ -145,7 +159,7 @@ macro_rules! sts_options {
                 self
             }
 
-            /// How long the whole answer may take on a connection; 10 seconds by default.
+            /// How long the whole answer may take on a connection; 5 seconds by default.
             pub fn read_timeout(mut self, time: std::time::Duration) -> Self {
                 self.options.read_timeout = time;
                 self

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     Environment,
-    credentials::{ProviderFailure, profile::SharedConfig, settings::variable},
+    credentials::{ProviderFailure, settings::variable},
 };
 
 const NAME: &str = "web identity";
@@ -156,8 +156,7 @@ impl WebIdentityProviderBuilder {
             role.session_name = var(SESSION_NAME)?.unwrap_or_else(|| self.made_up_name.clone());
         }
         options::check(NAME, &role, Proof::WebIdentity { token: "" })?;
-        let config = SharedConfig::load(&self.options.environment, None).await;
-        let config = config.map_err(|error| error.of(NAME).invalid_configuration())?;
+        let config = self.options.config(NAME).await?;
         let http = self.options.client();
         let (sts, _) = self.options.sts(NAME, &http, &config)?;
         let assumed = assume_with_token(&sts, &role, &self.options.environment, Path::new(&token_file)).await;

@@ -1,0 +1,37 @@
+use std::{sync::Arc, time::SystemTime};
+
+use http::Response;
+
+use super::config::Config;
+use crate::{
+    CredentialsCache,
+    credentials::Credentials,
+    retry::{SkewedAttempt, rejects_credentials},
+};
+
+/// What is remembered of a request that was sent, until its answer is there.
+pub(super) struct Attempt {
+    pub(super) config: Arc<Config>,
+    /// The cache that the request brought along, where it did.
+    pub(super) credentials_from: Option<CredentialsCache>,
+    pub(super) credentials: Arc<Credentials>,
+    pub(super) skew: SkewedAttempt,
+    /// When it was signed, by the clock.
+    pub(super) sent: SystemTime,
+}
+
+impl Attempt {
+    /// Learns from an answer what the next attempt needs to know. One that is no 4xx is not looked at.
+    pub(super) fn answered<R>(&self, response: &mut Response<R>) {
+        if !response.status().is_client_error() {
+            return;
+        }
+        let cache = self.credentials_from.as_ref().unwrap_or(&self.config.credentials);
+        if let Some(skew) = self.config.skew.answered(self.skew, self.sent, || cache.now(), response) {
+            response.extensions_mut().insert(skew);
+        }
+        if rejects_credentials(response) {
+            cache.invalidate(self.credentials.access_key_id());
+        }
+    }
+}
