@@ -29,7 +29,7 @@ use hyper_util::{
 };
 use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
 use tower_http::trace::TraceLayer;
-use tower_sigv4::{DefaultChain, Error, ErrorKind, Payload, SigV4Layer};
+use tower_sigv4::{Chunks, DefaultChain, Error, ErrorKind, Payload, SigV4Layer};
 
 /// Signs the requests that pass and hands them to one upstream.
 #[derive(Debug, Parser)]
@@ -51,7 +51,7 @@ struct Args {
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
 
-    /// What is signed of the bodies: auto is the service's habit
+    /// What is signed of the bodies: auto is the service's habit, chunked signs them while they pass
     #[arg(long, value_name = "MODE", default_value = "auto")]
     payload: PayloadMode,
 
@@ -73,6 +73,7 @@ enum PayloadMode {
     Auto,
     Signed,
     Unsigned,
+    Chunked,
 }
 
 type Upstream = BoxCloneSyncService<Request<Limited<Body>>, Response<hyper::body::Incoming>, BoxError>;
@@ -143,6 +144,7 @@ fn client(args: &Args) -> Result<Upstream, BoxError> {
         PayloadMode::Auto => signer,
         PayloadMode::Signed => signer.payload(Payload::Signed),
         PayloadMode::Unsigned => signer.payload(Payload::Unsigned),
+        PayloadMode::Chunked => signer.payload(Payload::Chunked(Chunks::new())),
     };
     // The upstream is the only host that requests go to, so it may be any.
     let signer = signer.hosts(|_| true).build();
