@@ -19,7 +19,7 @@ use http::{Request, header::CONTENT_LENGTH};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use hyper_util::{
-    client::legacy::Client,
+    client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioIo},
     server::conn::auto,
 };
@@ -164,7 +164,9 @@ async fn upload(args: &Args, mode: Mode, path: &Path, address: SocketAddr) -> Re
         .payload(payload)
         .buffer_limit(args.size)
         .build();
-    let client = Client::builder(TokioExecutor::new()).http2_only(args.http2).build_http();
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    let client = Client::builder(TokioExecutor::new()).http2_only(args.http2).build(connector);
     let client = layer.layer(client);
 
     let progress = ProgressBar::new(args.size).with_style(ProgressStyle::with_template(
@@ -198,6 +200,8 @@ async fn serve(store: &Path) -> Result<SocketAddr, BoxError> {
     let address = listener.local_addr()?;
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            // Else the small frames by which HTTP/2 asks for more wait for one another.
+            let _ = stream.set_nodelay(true);
             let service = service.clone();
             tokio::spawn(async move {
                 let connection = auto::Builder::new(TokioExecutor::new());

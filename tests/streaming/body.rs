@@ -230,6 +230,32 @@ async fn a_clone_gives_the_same() {
     assert_eq!(clone.collect().await.unwrap().to_bytes(), body.collect().await.unwrap().to_bytes());
 }
 
+/// What sending this many bytes allocates: how often, and how much at once.
+async fn allocations(payload: &Payload, length: usize, frames: &'static [usize]) -> (u64, u64) {
+    let body = signed(&layer(), put(payload.clone(), Cut::new(bytes(length), frames))).await.unwrap().into_body();
+    let counted = allocation_counter::measure(|| {
+        let mut body = pin!(body);
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
+            drop(frame.unwrap());
+        }
+        assert!(body.is_end_stream());
+    });
+    (counted.count_total, counted.bytes_max)
+}
+
+#[tokio::test]
+async fn a_longer_body_takes_no_more_memory() {
+    const CHUNK: usize = 64 << 10;
+    for frames in [&[CHUNK][..], &[1 << 20], &[100_003], &[4096], &[100]] {
+        let payload = Payload::Chunked(tower_sigv4::Chunks::new());
+        let (few, of_few) = allocations(&payload, 4 * CHUNK, frames).await;
+        let (many, of_many) = allocations(&payload, 36 * CHUNK, frames).await;
+        assert!(many - few <= 2 * 32, "{} for 32 chunks, in frames of {frames:?}", many - few);
+        assert!(of_many <= of_few + 1024 && of_many < 2 * CHUNK as u64, "{of_few}, then {of_many} bytes");
+    }
+}
+
 /// Over a socket, a body that fails leaves nothing that the server takes for whole.
 #[tokio::test]
 async fn what_fails_is_not_stored() {

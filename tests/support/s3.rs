@@ -128,6 +128,8 @@ impl Server {
 
 async fn serve(listener: TcpListener, service: S3Service) {
     while let Ok((stream, _)) = listener.accept().await {
+        // Else the small frames by which HTTP/2 asks for more wait for one another.
+        stream.set_nodelay(true).unwrap();
         let service = service.clone();
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());
