@@ -3,11 +3,13 @@
 //! Each contender takes a body from the layer and polls it to its end, the signing of its request included. The first one
 //! hashes the same bytes and does nothing else; a share is that one's time over the contender's.
 #![allow(missing_docs)]
+#![allow(clippy::cast_precision_loss, reason = "figures are rounded")]
 
 mod support;
 
 use std::{
     convert::Infallible,
+    fmt::Write,
     future::{Future, Ready, ready},
     hint::black_box,
     pin::{Pin, pin},
@@ -105,7 +107,8 @@ fn summary(costs: &[Cost], of_one_chunk: &[Cost]) -> String {
         let name = cost.name;
         // What the request takes, and the room that each chunk uses again, is not counted for each.
         let allocations = (cost.allocations - one.allocations) as f64 / (LENGTH / CHUNK - 1) as f64;
-        line += &format!(
+        let _ = write!(
+            line,
             " {name}_mb_per_s={:.0} {name}_share={:.3} {name}_allocations_per_chunk={allocations:.2}",
             bytes_per_second(cost.nanoseconds) / 1e6,
             1.0 / cost.ratio,
@@ -118,7 +121,7 @@ fn main() {
     let credentials = credentials();
     let layer =
         |payload| SigV4Layer::builder(credentials.clone()).service("s3").region("eu-central-1").payload(payload);
-    let data: Bytes = (0..LENGTH).map(|at| (at % 251) as u8).collect();
+    let data: Bytes = (0..LENGTH).flat_map(usize::to_le_bytes).take(LENGTH).collect();
     let chunked = layer(Payload::Chunked(Chunks::new())).build();
     let mut kinds = vec![
         ("chunked", &chunked, CHUNK),

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use tower::{BoxError, Layer, ServiceExt};
 use tower_sigv4::{Error, ErrorKind, Payload, SignedBody, SigningOverrides};
 
-use crate::{Cut, Script, bytes, client, layer, put, signed, small_chunks, support::s3::Server};
+use crate::{Cut, Script, bytes, client, layer, put, s3::Server, signed, small_chunks};
 
 /// The first line of a chunk, without its length.
 const HEAD: usize = ";chunk-signature=".len() + 64 + 2;
@@ -293,13 +293,11 @@ async fn what_is_dropped_is_not_stored() {
         type Error = BoxError;
 
         fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-            match self.0.take() {
-                Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-                None => {
-                    let _ = self.1.try_send(());
-                    Poll::Pending
-                }
+            if let Some(data) = self.0.take() {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
+            let _ = self.1.try_send(());
+            Poll::Pending
         }
 
         fn size_hint(&self) -> http_body::SizeHint {
