@@ -74,8 +74,8 @@ fn every_header_case_passes() {
 
         let signature = signer.sign(&mut parts, payload, &credentials, time).unwrap();
         assert_eq!(signature, explanation.signature, "{}", case.name);
-        let signed = text("header-signed-request.txt");
-        let theirs = signed.lines().find_map(|line| line.strip_prefix("Authorization:")).unwrap();
+        let request = text("header-signed-request.txt");
+        let theirs = request.lines().find_map(|line| line.strip_prefix("Authorization:")).unwrap();
         let (ours, with) = unsigned(parts.headers["authorization"].to_str().unwrap());
         assert_eq!(ours, unsigned(theirs).0, "{}", case.name);
         assert_eq!(with, signature.as_str());

@@ -33,31 +33,23 @@ pub enum OtherAuthorization {
 
 /// Where a signature holds: in one region or, with SigV4a, in each of a set.
 #[derive(Debug, Clone)]
-pub(super) struct Region {
-    names: Cow<'static, str>,
+pub(super) struct Region<'a> {
+    names: Cow<'a, str>,
     algorithm: Algorithm,
 }
 
-impl Region {
-    pub(super) fn one(name: Cow<'static, str>) -> Self {
+impl<'a> Region<'a> {
+    pub(super) fn one(name: Cow<'a, str>) -> Self {
         Self { names: name, algorithm: Algorithm::Hmac }
     }
 
     #[cfg(feature = "sigv4a")]
-    pub(super) fn set(names: Cow<'static, str>) -> Self {
+    pub(super) fn set(names: Cow<'a, str>) -> Self {
         Self { names, algorithm: Algorithm::Ecdsa }
     }
 
-    /// Every region, where that can be signed.
-    fn any() -> Result<Self, Error> {
-        #[cfg(feature = "sigv4a")]
-        return Ok(Self::set("*".into()));
-        #[cfg(not(feature = "sigv4a"))]
-        Err(Error::new(ErrorKind::AnyRegion))
-    }
-
-    fn borrowed(&self) -> (Cow<'_, str>, Algorithm) {
-        (Cow::Borrowed(&self.names), self.algorithm)
+    fn borrowed(&self) -> Region<'_> {
+        Region { names: Cow::Borrowed(&self.names), algorithm: self.algorithm }
     }
 }
 
@@ -67,7 +59,7 @@ type HostPredicate = Box<dyn Fn(&str) -> bool + Send + Sync>;
 pub(super) struct Config {
     pub(super) credentials: CredentialsCache,
     pub(super) service: Option<Cow<'static, str>>,
-    pub(super) region: Option<Region>,
+    pub(super) region: Option<Region<'static>>,
     pub(super) profile: Option<Profile>,
     pub(super) headers: HeaderSelection,
     pub(super) payload: Option<Payload>,
@@ -167,7 +159,7 @@ impl Config {
         let overridden_service = overrides.and_then(|overrides| overrides.service.as_deref());
         let region = overrides.and_then(|overrides| overrides.region.as_ref()).or(self.region.as_ref());
         let service = overridden_service.or(self.service.as_deref());
-        let (service, (region, algorithm)) = match (service, region) {
+        let (service, Region { names: region, algorithm }) = match (service, region) {
             (Some(service), Some(region)) => (service.into(), region.borrowed()),
             (service, region) => self.inferred_scope(parts, service, region)?,
         };
@@ -180,8 +172,8 @@ impl Config {
         &'a self,
         parts: &Parts,
         service: Option<&'a str>,
-        region: Option<&'a Region>,
-    ) -> Result<(Cow<'a, str>, (Cow<'a, str>, Algorithm)), Error> {
+        region: Option<&'a Region<'static>>,
+    ) -> Result<(Cow<'a, str>, Region<'a>), Error> {
         let host = signed_host(parts).or(self.host.as_deref());
         let inferred = host.and_then(|host| infer::infer(host, parts.uri.path())).map(Inferred::into_owned);
         let (inferred_service, inferred_region) = match inferred {
@@ -189,16 +181,15 @@ impl Config {
             None => (None, InferredRegion::Unsaid),
         };
         let service = service.map(Into::into).or(inferred_service).ok_or(Error::new(ErrorKind::NoService))?;
-        let one = |name| (name, Algorithm::Hmac);
         let region = match (region, inferred_region) {
             (Some(region), _) => region.borrowed(),
-            (None, InferredRegion::One(region)) => one(region),
-            (None, InferredRegion::Any) => {
-                let Region { names, algorithm } = Region::any()?;
-                (names, algorithm)
-            }
+            (None, InferredRegion::One(region)) => Region::one(region),
+            #[cfg(feature = "sigv4a")]
+            (None, InferredRegion::Any) => Region::set("*".into()),
+            #[cfg(not(feature = "sigv4a"))]
+            (None, InferredRegion::Any) => return Err(Error::new(ErrorKind::AnyRegion)),
             (None, InferredRegion::Unsaid) => {
-                one(self.environment_region().ok_or(Error::new(ErrorKind::NoRegion))?.into())
+                Region::one(self.environment_region().ok_or(Error::new(ErrorKind::NoRegion))?.into())
             }
         };
         Ok((service, region))

@@ -66,6 +66,7 @@ struct Work<S, B> {
 }
 
 /// What is signed of a body, and what is sent of it.
+#[allow(clippy::large_enum_variant, reason = "the large one is nearly every body's")]
 enum Load<B> {
     Ready(PayloadHash, SignedBody<B>),
     /// The request's signature is the start of its chunks'.

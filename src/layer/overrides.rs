@@ -17,7 +17,7 @@ use crate::CredentialsCache;
 #[derive(Debug, Clone, Default)]
 pub struct SigningOverrides {
     pub(super) service: Option<Cow<'static, str>>,
-    pub(super) region: Option<Region>,
+    pub(super) region: Option<Region<'static>>,
     pub(super) payload: Option<Payload>,
     pub(super) credentials: Option<CredentialsCache>,
     pub(super) skip: bool,

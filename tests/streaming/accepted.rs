@@ -8,8 +8,9 @@ use tower_sigv4::{Checksum, Chunks};
 use tower_sigv4::{Payload, SigningOverrides};
 
 use crate::{
-    Cut, bytes, client, layer, small_chunks,
-    support::s3::{Object, Server},
+    Cut, bytes, client, layer,
+    s3::{Object, Server},
+    small_chunks,
 };
 
 const LENGTHS: [usize; 8] = [0, 1, 8191, 8192, 65_535, 65_536, 65_537, 3 << 20];

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use tower::{BoxError, Layer, ServiceExt};
 use tower_sigv4::{Error, ErrorKind, Payload, SignedBody, SigningOverrides};
 
-use crate::{Cut, Script, bytes, client, layer, put, signed, small_chunks, support::s3::Server};
+use crate::{Cut, Script, bytes, client, layer, put, s3::Server, signed, small_chunks};
 
 /// The first line of a chunk, without its length.
 const HEAD: usize = ";chunk-signature=".len() + 64 + 2;
@@ -230,6 +230,32 @@ async fn a_clone_gives_the_same() {
     assert_eq!(clone.collect().await.unwrap().to_bytes(), body.collect().await.unwrap().to_bytes());
 }
 
+/// What sending this many bytes allocates: how often, and how much at once.
+async fn allocations(payload: &Payload, length: usize, frames: &'static [usize]) -> (u64, u64) {
+    let body = signed(&layer(), put(payload.clone(), Cut::new(bytes(length), frames))).await.unwrap().into_body();
+    let counted = allocation_counter::measure(|| {
+        let mut body = pin!(body);
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(frame)) = body.as_mut().poll_frame(&mut cx) {
+            drop(frame.unwrap());
+        }
+        assert!(body.is_end_stream());
+    });
+    (counted.count_total, counted.bytes_max)
+}
+
+#[tokio::test]
+async fn a_longer_body_takes_no_more_memory() {
+    const CHUNK: usize = 64 << 10;
+    for frames in [&[CHUNK][..], &[1 << 20], &[100_003], &[4096], &[100]] {
+        let payload = Payload::Chunked(tower_sigv4::Chunks::new());
+        let (few, of_few) = allocations(&payload, 4 * CHUNK, frames).await;
+        let (many, of_many) = allocations(&payload, 36 * CHUNK, frames).await;
+        assert!(many - few <= 2 * 32, "{} for 32 chunks, in frames of {frames:?}", many - few);
+        assert!(of_many <= of_few + 1024 && of_many < 2 * CHUNK as u64, "{of_few}, then {of_many} bytes");
+    }
+}
+
 /// Over a socket, a body that fails leaves nothing that the server takes for whole.
 #[tokio::test]
 async fn what_fails_is_not_stored() {
@@ -267,13 +293,11 @@ async fn what_is_dropped_is_not_stored() {
         type Error = BoxError;
 
         fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-            match self.0.take() {
-                Some(data) => Poll::Ready(Some(Ok(Frame::data(data)))),
-                None => {
-                    let _ = self.1.try_send(());
-                    Poll::Pending
-                }
+            if let Some(data) = self.0.take() {
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
+            let _ = self.1.try_send(());
+            Poll::Pending
         }
 
         fn size_hint(&self) -> http_body::SizeHint {

@@ -3,8 +3,9 @@
 mod accepted;
 mod body;
 mod planned;
-#[path = "../support/mod.rs"]
-mod support;
+#[path = "../support/s3.rs"]
+#[allow(unreachable_pub, reason = "shared with other tests")]
+mod s3;
 mod tampered;
 
 use std::{
@@ -20,13 +21,14 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::TokioExecutor,
 };
-use support::s3::credentials;
+use s3::credentials;
 use tower::{BoxError, ServiceExt, service_fn};
 use tower_sigv4::{Chunks, Payload, SigV4Layer, SignedBody};
 
 /// Bytes that are nowhere the same for long.
 fn bytes(length: usize) -> Bytes {
-    (0..length).map(|at| (at % 251) as u8 ^ (at / 8192) as u8).collect()
+    let piece = |at: usize| at.to_le_bytes();
+    (0..length.div_ceil(8)).flat_map(piece).take(length).collect()
 }
 
 /// A body that gives its data in frames of these lengths, over and over.
@@ -77,7 +79,7 @@ impl Body for Cut {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.hint.clone()
+        self.hint
     }
 }
 

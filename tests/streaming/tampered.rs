@@ -16,7 +16,7 @@ use tower_http::map_request_body::MapRequestBodyLayer;
 use tower_sigv4::Checksum;
 use tower_sigv4::{Payload, SignedBody, SigningOverrides};
 
-use crate::{Cut, bytes, client, layer, put, signed, small_chunks, support::s3::Server};
+use crate::{Cut, bytes, client, layer, put, s3::Server, signed, small_chunks};
 
 /// Three chunks, the last of them a short one.
 const LENGTH: usize = 20_000;

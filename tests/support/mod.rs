@@ -7,7 +7,6 @@ pub mod imds;
 pub mod memory;
 #[cfg(feature = "providers")]
 pub mod replay;
-pub mod s3;
 pub mod server;
 pub mod suite;
 

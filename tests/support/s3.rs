@@ -20,6 +20,7 @@ use s3s::{
     Body, S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result,
     auth::SimpleAuth,
     checksum::ChecksumHasher,
+    crypto::{Crc32, Crc32c, Crc64Nvme, Sha1, Sha256},
     dto::{PutObjectInput, PutObjectOutput},
     service::{S3Service, S3ServiceBuilder},
 };
@@ -38,7 +39,6 @@ pub fn credentials() -> Credentials {
 pub struct Object {
     pub data: Bytes,
     pub headers: HeaderMap,
-    pub content_encoding: Option<String>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -57,11 +57,11 @@ impl Store {
         let data = body.collect().await.map_err(|error| refused(&error))?.to_bytes();
 
         let mut hasher = ChecksumHasher {
-            crc32: Some(Default::default()),
-            crc32c: Some(Default::default()),
-            sha1: Some(Default::default()),
-            sha256: Some(Default::default()),
-            crc64nvme: Some(Default::default()),
+            crc32: Some(Crc32::default()),
+            crc32c: Some(Crc32c::default()),
+            sha1: Some(Sha1::default()),
+            sha256: Some(Sha256::default()),
+            crc64nvme: Some(Crc64Nvme::default()),
         };
         hasher.update(&data);
         let computed = hasher.finalize();
@@ -84,8 +84,7 @@ impl Store {
         if input.content_length != i64::try_from(data.len()).ok() {
             return Err(S3Error::with_message(S3ErrorCode::IncompleteBody, "another length than announced"));
         }
-        let content_encoding = input.content_encoding;
-        self.0.lock().unwrap().insert(input.key, Object { data, headers, content_encoding });
+        self.0.lock().unwrap().insert(input.key, Object { data, headers });
         Ok(S3Response::new(PutObjectOutput::default()))
     }
 }
@@ -128,6 +127,8 @@ impl Server {
 
 async fn serve(listener: TcpListener, service: S3Service) {
     while let Ok((stream, _)) = listener.accept().await {
+        // Else the small frames by which HTTP/2 asks for more wait for one another.
+        stream.set_nodelay(true).unwrap();
         let service = service.clone();
         tokio::spawn(async move {
             let server = auto::Builder::new(TokioExecutor::new());
