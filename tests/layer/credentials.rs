@@ -75,8 +75,10 @@ fn layer(source: &Source) -> SigV4Layer {
 }
 
 /// An inner service that counts what it is called with.
-fn counting()
--> (Arc<AtomicUsize>, impl Service<Sent, Response = http::Response<Sent>, Error = BoxError, Future: Send> + Clone + Send + 'static) {
+fn counting() -> (
+    Arc<AtomicUsize>,
+    impl Service<Sent, Response = http::Response<Sent>, Error = BoxError, Future: Send> + Clone + Send + 'static,
+) {
     let count = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&count);
     let service = tower::service_fn(move |request: Sent| {
