@@ -198,7 +198,13 @@ impl Config {
     fn environment_region(&self) -> Option<&str> {
         let region = self.environment_region.get_or_init(|| {
             let variable = |name| self.environment.var(name).ok().flatten();
-            variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"))
+            let region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+            #[cfg(feature = "providers")]
+            let region = region.or_else(|| {
+                let config = crate::credentials::profile::SharedConfig::load_blocking(&self.environment, None).ok()?;
+                config.setting("region").map(str::to_owned)
+            });
+            region
         });
         region.as_deref()
     }

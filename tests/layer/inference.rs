@@ -59,6 +59,24 @@ async fn the_region_comes_from_the_environment_last() {
     assert_eq!(accelerated, "20150830/eu-west-3/s3/aws4_request");
 }
 
+#[cfg(feature = "providers")]
+#[tokio::test]
+async fn the_region_of_the_profile_comes_after_the_variables() {
+    let files = "[default]\nregion = default-region\n[profile work]\nregion = work-region\n";
+    for (variables, region) in [
+        (&[("HOME", "/h")][..], "default-region"),
+        (&[("HOME", "/h"), ("AWS_PROFILE", "work")], "work-region"),
+        (&[("HOME", "/h"), ("AWS_REGION", "a-region-1")], "a-region-1"),
+    ] {
+        let environment = Environment::fixed(variables.iter().copied()).with_file("/h/.aws/config", files);
+        let builder = unset(&[]).environment(environment).service("execute-api");
+        assert_eq!(
+            inferred(builder, "https://api.example.com/").await,
+            format!("20150830/{region}/execute-api/aws4_request")
+        );
+    }
+}
+
 #[tokio::test]
 async fn no_region_anywhere_is_an_error_that_says_where_to_set_one() {
     for (builder, uri) in [

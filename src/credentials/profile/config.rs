@@ -64,7 +64,6 @@ impl SharedConfig {
     }
 
     /// The same, for callers that cannot wait: it holds up the thread while the files are read.
-    #[cfg_attr(not(test), allow(dead_code, reason = "the layer looks the region up while it signs"))]
     pub(crate) fn load_blocking(environment: &Environment, profile: Option<&str>) -> Result<Self, ConfigError> {
         let read = |(place, kind): (Location, Kind)| {
             let contents = environment.read(&place.path);
