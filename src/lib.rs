@@ -1,4 +1,5 @@
-//! A tower layer that signs http requests with AWS Signature Version 4.
+#![cfg_attr(feature = "client", doc = include_str!("../README.md"))]
+#![cfg_attr(not(feature = "client"), doc = "A tower layer that signs HTTP requests with AWS Signature Version 4.")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod clock;

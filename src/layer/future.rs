@@ -79,15 +79,14 @@ fn poll_credentials(
     lookup: &mut Option<Lookup>,
     cx: &mut Context<'_>,
 ) -> Poll<Result<(Arc<Credentials>, SystemTime), Error>> {
-    let lookup = match lookup {
-        Some(lookup) => lookup,
-        None => {
-            let now = cache.now();
-            if let Some(credentials) = cache.try_get_at(now) {
-                return Poll::Ready(Ok((credentials, now)));
-            }
-            lookup.insert(cache.get_at(now))
+    let lookup = if let Some(lookup) = lookup {
+        lookup
+    } else {
+        let now = cache.now();
+        if let Some(credentials) = cache.try_get_at(now) {
+            return Poll::Ready(Ok((credentials, now)));
         }
+        lookup.insert(cache.get_at(now))
     };
     let credentials = ready!(Pin::new(lookup).poll(cx))?;
     Poll::Ready(Ok((credentials, cache.now())))

@@ -113,7 +113,7 @@ fn is_client_timeout(error: &(dyn StdError + 'static)) -> bool {
 
 #[cfg(feature = "client")]
 fn is_broken_connection(error: &(dyn StdError + 'static)) -> bool {
-    error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(|error| error.is_connect())
+    error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
         || error
             .downcast_ref::<hyper::Error>()
             .is_some_and(|error| error.is_incomplete_message() || error.is_canceled() || error.is_closed())
