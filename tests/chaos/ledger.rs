@@ -72,6 +72,8 @@ impl Tally {
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
     keys: HashMap<String, Key>,
+    /// The key that the cache has.
+    held: Option<String>,
     calls: Vec<Call>,
     attempts: HashMap<u64, Sent>,
     clock_set: At,
@@ -148,18 +150,20 @@ impl Ledger {
     /// The source's call has ended. `machine` is the time as the cache sees it.
     pub(crate) fn call_ends(&mut self, at: At, machine: SystemTime, brought: Option<(&str, SystemTime)>) {
         self.note(at, brought);
-        let serving_for = self.keys.values().map(|key| key.expiry.duration_since(machine).unwrap_or_default()).max();
         let mut usable = None;
         if let Some((id, expiry)) = brought {
             self.keys.insert(id.to_owned(), Key { expiry, rejected: None });
             usable = Some(id.to_owned()).filter(|_| expiry > machine);
         }
+        // One that seems to have expired when it arrives is not kept.
+        self.held = usable.clone().or(self.held.take());
+        let held = self.held.as_ref().map(|key| self.keys[key].expiry);
         self.tally.count(if usable.is_some() { "keys" } else { "failures of the source" });
         let Some(call) = self.calls.last_mut() else { return };
         call.ended = Some(at);
         call.ended_machine = machine;
         call.failures = if usable.is_some() { 0 } else { call.failures + 1 };
-        call.serving_for = serving_for.unwrap_or_default();
+        call.serving_for = held.and_then(|expiry| expiry.duration_since(machine).ok()).unwrap_or_default();
         call.key = usable;
     }
 
