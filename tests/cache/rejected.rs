@@ -1,5 +1,7 @@
 //! What follows when a service rejects the key that a request was signed with.
 
+use tower_sigv4::clock::TimeSource;
+
 use crate::support::{Clock, HOUR, MINUTE, Reply, Source, key, seconds, settle, settled_key};
 
 #[tokio::test]
@@ -75,4 +77,17 @@ async fn static_credentials_are_loaded_again_when_they_are_rejected() {
     key(&cache).await.unwrap();
     cache.invalidate("AKID-0");
     assert_eq!(key(&cache).await.unwrap(), "AKID-1", "somebody may have written new ones into the file");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_prolong_the_pause_for_a_rejected_key() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Fresh(6 * HOUR), Reply::Error, Reply::Fresh(HOUR)]);
+    let cache = source.cache();
+    key(&cache).await.unwrap();
+    clock.advance(HOUR);
+    cache.invalidate("AKID-0");
+    assert_eq!(settled_key(&cache).await.unwrap(), "AKID-0", "the back-off has begun");
+    clock.set(clock.now() - HOUR);
+    assert_eq!(key(&cache).await.unwrap(), "AKID-2", "and is over");
 }

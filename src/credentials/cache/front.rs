@@ -6,10 +6,11 @@ use aws_credential_types::Credentials;
 
 use crate::lanes::Lanes;
 
-/// Until when a hit needs no more than a comparison.
+/// When a hit needs no more than a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Quiet {
-    Until(SystemTime),
+    /// From the first on, up to the second.
+    Between(SystemTime, SystemTime),
     Forever,
 }
 
@@ -25,7 +26,7 @@ impl Default for Front {
 impl Front {
     pub(super) fn hit(&self, now: SystemTime) -> Option<Arc<Credentials>> {
         self.0.read(|(credentials, quiet)| match quiet {
-            Quiet::Until(until) if now >= *until => None,
+            Quiet::Between(from, until) if now < *from || now >= *until => None,
             _ => Some(Arc::clone(credentials)),
         })
     }

@@ -54,7 +54,11 @@ impl Pause {
 
     /// A clock that is set back ends the pause, which could last for any time otherwise.
     fn covers(&self, now: SystemTime) -> bool {
-        now < self.until && self.since.duration_since(now).unwrap_or_default() <= Self::SLACK
+        self.begins() <= now && now < self.until
+    }
+
+    fn begins(&self) -> SystemTime {
+        self.since.checked_sub(Self::SLACK).unwrap_or(SystemTime::UNIX_EPOCH)
     }
 }
 
@@ -125,7 +129,7 @@ impl State {
         }
     }
 
-    /// What is held, and until when it can be served without looking at anything else.
+    /// What is held, and when it can be served without looking at anything else.
     pub(super) fn front(&self) -> Option<(&Credentials, Quiet)> {
         let held = self.current.as_ref()?;
         let credentials = &*held.credentials;
@@ -135,13 +139,14 @@ impl State {
             Some(windows) if self.refresh.is_some() => windows.mandatory,
             Some(windows) => windows.advisory.min(windows.mandatory),
         };
-        if let Some(pause) = &self.pause {
-            until = until.max(pause.until);
+        let mut from = SystemTime::UNIX_EPOCH;
+        if let Some(pause) = self.pause.as_ref().filter(|pause| pause.until > until) {
+            (from, until) = (pause.begins(), pause.until);
         }
         if let Some(expiry) = credentials.expiry().filter(|_| !held.outlives_expiry) {
             until = until.min(expiry);
         }
-        Some((credentials, Quiet::Until(until)))
+        Some((credentials, Quiet::Between(from, until)))
     }
 
     pub(super) fn expiry(&self) -> Option<SystemTime> {
@@ -208,7 +213,7 @@ impl State {
             waiting.clear();
         }
         let next_try = match self.front() {
-            Some((_, Quiet::Until(until))) => Some(until),
+            Some((_, Quiet::Between(_, until))) => Some(until),
             Some((_, Quiet::Forever)) => None,
             None => self.pause.as_ref().map(|pause| pause.until),
         };
