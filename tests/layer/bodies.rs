@@ -273,14 +273,15 @@ async fn s3_signs_what_it_can_buffer_and_leaves_the_rest_unsigned_over_tls() {
 async fn nothing_goes_unsigned_over_plain_http_unasked() {
     let plain = "http://127.0.0.1:9000/bucket/key";
     let layer = s3().buffer_limit(10).build();
-    let chunked = sent(&layer, put(plain, body("more than ten bytes"))).await;
-    assert_eq!(content_sha256(&chunked), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
-    let error = refused(&layer, put(plain, Steps::of(&["a"]))).await;
-    assert_eq!(error.kind(), ErrorKind::UnknownLength);
-    let lattice = builder(lasting()).service("vpc-lattice-svcs").build();
-    let error = refused(&lattice, put(plain, body("a"))).await;
-    assert_eq!(error.kind(), ErrorKind::UnsignedOverHttp);
-    assert!(error.to_string().contains("use https, or ask for `Payload::Unsigned`"), "{error}");
     let small = sent(&layer, put(plain, body("small"))).await;
     assert_eq!(content_sha256(&small), Some(PayloadHash::of("small").as_str()));
+    let large = sent(&layer, put(plain, body("more than ten bytes"))).await;
+    assert_eq!(content_sha256(&large), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
+    let unknown = refused(&layer, put(plain, Steps::of(&["a"]))).await;
+    assert_eq!(unknown.kind(), ErrorKind::UnknownLength);
+    assert!(unknown.to_string().contains("or give a body whose size hint is exact"), "{unknown}");
+
+    let error = refused(&builder(lasting()).service("vpc-lattice-svcs").build(), put(plain, body("a"))).await;
+    assert_eq!(error.kind(), ErrorKind::UnsignedOverHttp);
+    assert!(error.to_string().contains("use https, or ask for `Payload::Unsigned`"), "{error}");
 }
