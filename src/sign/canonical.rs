@@ -53,16 +53,26 @@ impl<H: Update> HashSink<H> {
     }
 }
 
+impl<H: Update> HashSink<H> {
+    /// Hashes what waits, and this piece for which there is no room.
+    #[cold]
+    fn overflow(&mut self, bytes: &[u8]) {
+        self.hash.update(&self.waiting[..self.filled]);
+        self.hash.update(bytes);
+        self.filled = 0;
+    }
+}
+
 impl<H: Update> Sink for HashSink<H> {
-    #[inline]
+    // Inlined, a separator is the store of one byte.
+    #[inline(always)]
     fn put(&mut self, bytes: &[u8]) {
-        if let Some(room) = self.waiting[self.filled..].get_mut(..bytes.len()) {
-            copy(room, bytes);
-            self.filled += bytes.len();
-        } else {
-            self.hash.update(&self.waiting[..self.filled]);
-            self.hash.update(bytes);
-            self.filled = 0;
+        match self.waiting.get_mut(self.filled..self.filled + bytes.len()) {
+            Some(room) => {
+                copy(room, bytes);
+                self.filled += bytes.len();
+            }
+            None => self.overflow(bytes),
         }
     }
 }
