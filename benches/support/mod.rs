@@ -2,6 +2,8 @@
 
 #![allow(clippy::cast_precision_loss, dead_code, unreachable_pub, reason = "each benchmark uses a part of it")]
 
+pub mod requests;
+
 use std::{
     hint::black_box,
     time::{Duration, Instant},
