@@ -232,5 +232,7 @@ fn main() {
         lines.push(summary(&case, &costs));
     }
     criterion.final_summary();
-    lines.iter().for_each(|line| println!("{line}"));
+    for line in lines {
+        println!("{line}");
+    }
 }

@@ -71,7 +71,7 @@ struct Arguments {
     #[arg(long, value_name = "FILE")]
     web_identity_token_file: Option<String>,
 
-    /// The profile that credentials and settings come from [default: that of AWS_PROFILE]
+    /// The profile that credentials and settings come from [default: that of `AWS_PROFILE`]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 

@@ -172,6 +172,7 @@ async fn a_call_that_is_not_signed_for_this_host_is_refused() {
 }
 
 /// Connects every host to this address.
+#[allow(clippy::type_complexity, reason = "said once")]
 fn everywhere_at(
     address: SocketAddr,
 ) -> Client<

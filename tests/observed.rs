@@ -142,6 +142,7 @@ fn text(status: u16, text: impl Into<Bytes>) -> Response<Bytes> {
 }
 
 /// STS, a container's endpoint and an instance's.
+#[allow(clippy::needless_pass_by_value, reason = "what the server calls takes a request")]
 fn sources(request: Request<Bytes>) -> Response<Bytes> {
     let sts = |action: &str, number| {
         format!(
@@ -297,10 +298,12 @@ async fn every_request(clock: &VirtualClock) -> (Vec<String>, CredentialsCache) 
             .layer(TimeoutLayer::new(Duration::from_secs(30)))
             .layer(builder.build())
             .layer(ErrorCodeLayer::new());
-        match http_1 {
-            true => stack.service(http1()).oneshot(request).await.map(|response| response.status().as_u16()),
-            false => stack.service(http2()).oneshot(request).await.map(|response| response.status().as_u16()),
-        }
+        let response = if http_1 {
+            stack.service(http1()).oneshot(request).await
+        } else {
+            stack.service(http2()).oneshot(request).await
+        };
+        response.map(|response| response.status().as_u16())
     };
     let post = |path: &str| Request::post(format!("http://{address}{path}")).body(Full::from("{}")).unwrap();
     let with = |payload| {

@@ -66,6 +66,7 @@ impl<H: Update> HashSink<H> {
 impl<H: Update> Sink for HashSink<H> {
     // Inlined, a separator is the store of one byte.
     #[inline(always)]
+    #[allow(clippy::inline_always, reason = "most pieces are of a known length, which only the caller sees")]
     fn put(&mut self, bytes: &[u8]) {
         match self.waiting.get_mut(self.filled..self.filled + bytes.len()) {
             Some(room) => {

@@ -122,7 +122,7 @@ impl<'a> SignedHeaders<'a> {
             }
         }
         signed.0.extend(own.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
-        signed.0.sort_by(|(a, _), (b, _)| a.cmp(b));
+        signed.0.sort_by_key(|(name, _)| *name);
         signed
     }
 
@@ -172,6 +172,7 @@ fn is_space(byte: u8) -> bool {
 
 /// Whether a value has white space other than single spaces between words. It looks at all of the value, with no way out
 /// in between, so that the loop is over in a few instructions for a long token.
+#[allow(clippy::needless_bitwise_bool, reason = "a way out in between would be a branch for each byte")]
 fn has_space_to_fold(value: &[u8]) -> bool {
     let ends = value.first().is_some_and(|byte| is_space(*byte)) || value.last() == Some(&b' ');
     let pairs = value.iter().zip(value.iter().skip(1));

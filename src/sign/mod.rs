@@ -162,7 +162,7 @@ impl Signer {
     where
         P: TryInto<PayloadHash, Error: Into<SignError>>,
     {
-        Ok(self.draft(payload_hash, time)?.sign(parts, credentials)?)
+        self.draft(payload_hash, time)?.sign(parts, credentials)
     }
 
     /// Signs the request in its query: what remains is a URL that anyone can use, with the headers that were signed, until

@@ -116,7 +116,7 @@ impl PayloadHash {
 
     /// Whether the body is in chunks that are signed one by one.
     pub(crate) fn is_signed_chunks(&self) -> bool {
-        matches!(self.0, Repr::Word(word) if word.starts_with("STREAMING-AWS4-"))
+        matches!(self.0, Repr::Word(Word::Hmac | Word::HmacTrailer | Word::Ecdsa | Word::EcdsaTrailer))
     }
 
     pub(crate) fn header(&self) -> Result<HeaderValue, SignError> {

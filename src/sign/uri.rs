@@ -235,6 +235,7 @@ impl<'a> Host<'a> {
 }
 
 /// Host and port as a client shows them: no user, no empty port, no port that the scheme implies.
+#[allow(clippy::needless_bitwise_bool, reason = "a way out in between would be a branch for each byte")]
 fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> {
     // Most authorities are a name alone. No early way out, so that the loop takes many bytes at a time.
     if !authority.as_str().bytes().fold(false, |found, byte| found | (byte == b':') | (byte == b'@')) {

@@ -40,7 +40,7 @@ impl Case {
                     Ok(context) => serde_json::from_str(&context).unwrap(),
                     Err(_) => contexts[&name].clone(),
                 };
-                Self { name, context, folder }
+                Self { name, folder, context }
             })
             .collect();
         cases.sort_by(|a, b| a.name.cmp(&b.name));

@@ -21,7 +21,9 @@ type Result<T = Response<()>> = std::result::Result<T, BoxError>;
 
 /// A client that gives these answers one after the other, and the last one from then on.
 #[derive(Clone)]
-struct Script(Arc<Mutex<VecDeque<Box<dyn Fn() -> Result + Send>>>>, Arc<AtomicUsize>);
+struct Script(Arc<Mutex<VecDeque<Step>>>, Arc<AtomicUsize>);
+
+type Step = Box<dyn Fn() -> Result + Send>;
 
 impl Script {
     fn new(answers: impl IntoIterator<Item = Box<dyn Fn() -> Result + Send>>) -> Self {
@@ -169,7 +171,7 @@ async fn the_callers_own_connection_errors() {
     let script = Script::always(|| Err(Wrapped(LinkDown.into()).into()));
     assert!(script.run(&AwsRetry::standard()).await.is_err());
     assert_eq!(script.calls(), 1);
-    let retry = AwsRetry::standard().connection_errors(|error| error.is::<LinkDown>());
+    let retry = AwsRetry::standard().connection_errors(<dyn StdError>::is::<LinkDown>);
     assert!(script.run(&retry).await.unwrap_err().is::<Wrapped>(), "the error comes out as it is");
     assert_eq!(script.calls(), 1 + 3);
 }

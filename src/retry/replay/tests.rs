@@ -17,7 +17,9 @@ type Event = Result<Frame<Bytes>, io::Error>;
 
 /// A stream that gives what is sent into it, and remembers who waits for more.
 #[derive(Clone, Default)]
-struct Feed(Arc<Mutex<(VecDeque<Option<Event>>, Option<Waker>)>>);
+struct Feed(Arc<Mutex<Waiting>>);
+
+type Waiting = (VecDeque<Option<Event>>, Option<Waker>);
 
 impl Feed {
     fn send(&self, event: Option<Event>) {
