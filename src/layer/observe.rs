@@ -54,6 +54,7 @@ impl Watch {
 }
 
 #[cfg(not(feature = "tracing"))]
+#[allow(clippy::unused_self, reason = "with the feature it is a span")]
 impl Watch {
     pub(super) fn new() -> Self {
         Self {}
