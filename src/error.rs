@@ -45,7 +45,8 @@ pub enum ErrorKind {
     /// The body has not the length that was said: by its size hint, or in the request. Where that shows while it is sent,
     /// it is an error of the [`SignedBody`](crate::SignedBody), and the source says what happened.
     WrongLength,
-    /// The request's body is in chunks already: its `content-encoding` says `aws-chunked`.
+    /// The request's body is in chunks already, as its `content-encoding` or `x-amz-content-sha256` says: they cannot be put
+    /// into others, and signed ones cannot be signed anew.
     AlreadyChunked,
     /// A body in unsigned chunks has no trailer, which is what they are for.
     NoTrailer,
@@ -118,7 +119,7 @@ impl fmt::Display for Error {
                  `x-amz-decoded-content-length` and `content-length`"
             }
             ErrorKind::AlreadyChunked => {
-                "the body already is `aws-chunked`: take that off it, or choose a payload that leaves it as it is"
+                "the body is `aws-chunked` already, which cannot be signed anew: take the chunks off it"
             }
             ErrorKind::NoTrailer => {
                 "unsigned chunks need a trailer: choose a checksum, or announce one in `x-amz-trailer`"

@@ -56,14 +56,14 @@ impl Plan {
         match asked {
             Some(Payload::Signed) => return Self::buffer(body, limit),
             Some(Payload::Unsigned) => return Ok(Self::Stream(PayloadHash::UNSIGNED)),
-            Some(Payload::Precomputed(hash)) => return Ok(Self::Stream(*hash)),
+            Some(Payload::Precomputed(hash)) => return Self::stream(*hash),
             Some(Payload::Chunked(chunks)) => return Self::chunk(chunks, Some(algorithm), headers, body),
             Some(Payload::ChunkedUnsigned(chunks)) => return Self::chunk(chunks, None, headers, body),
             None => {}
         }
         if let Some(hash) = headers.get(&CONTENT_SHA256) {
             let text = String::from_utf8_lossy(hash.as_bytes());
-            return Ok(Self::Stream(PayloadHash::try_from(&*text)?));
+            return Self::stream(PayloadHash::try_from(&*text)?);
         }
         let is_small = body.size_hint().upper().is_some_and(|upper| upper <= limit);
         match by_profile {
@@ -75,6 +75,14 @@ impl Plan {
             DefaultPayload::Unsigned if is_plain_http => Err(Error::new(ErrorKind::UnsignedOverHttp)),
             DefaultPayload::SignedIfSmall | DefaultPayload::Unsigned => Ok(Self::Stream(PayloadHash::UNSIGNED)),
         }
+    }
+
+    /// Chunks that are signed already follow from another signature than the one that the request will have.
+    fn stream(hash: PayloadHash) -> Result<Self, Error> {
+        if hash.is_signed_chunks() {
+            return Err(Error::new(ErrorKind::AlreadyChunked));
+        }
+        Ok(Self::Stream(hash))
     }
 
     fn chunk<B: Body>(

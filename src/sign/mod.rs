@@ -148,7 +148,8 @@ impl Signer {
     /// Where readers of a URI could differ, it is written anew in the spelling that is signed. After an error the request
     /// is as it was.
     ///
-    /// `payload_hash` is a [`PayloadHash`], the 32 bytes of a SHA-256, or a text that is one.
+    /// `payload_hash` is a [`PayloadHash`], the 32 bytes of a SHA-256, or a text that is one. The words that stand for a body
+    /// in signed chunks are for such a body alone, which [`sign_chunked`](Self::sign_chunked) makes.
     ///
     /// See [Create a signed request](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html).
     pub fn sign<P>(
@@ -217,7 +218,11 @@ impl Signer {
         self.draft(payload_hash, time)?.explain_presigned(parts, credentials, time, expires_in)
     }
 
-    fn draft<P>(&self, payload_hash: P, time: SystemTime) -> Result<Draft<'_>, SignError>
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    pub(crate) fn draft<P>(&self, payload_hash: P, time: SystemTime) -> Result<Draft<'_>, SignError>
     where
         P: TryInto<PayloadHash, Error: Into<SignError>>,
     {

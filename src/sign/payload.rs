@@ -114,6 +114,11 @@ impl PayloadHash {
         matches!(self.0, Repr::Word(word) if word != Word::Empty)
     }
 
+    /// Whether the body is in chunks that are signed one by one.
+    pub(crate) fn is_signed_chunks(&self) -> bool {
+        matches!(self.0, Repr::Word(Word::Hmac | Word::HmacTrailer | Word::Ecdsa | Word::EcdsaTrailer))
+    }
+
     pub(crate) fn header(&self) -> Result<HeaderValue, SignError> {
         match &self.0 {
             Repr::Hex(hex) => Ok(HeaderValue::from_bytes(hex)?),

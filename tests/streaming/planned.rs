@@ -81,10 +81,24 @@ async fn encodings_are_put_in_one_line_in_their_order() {
 
 #[tokio::test]
 async fn a_body_that_is_in_chunks_already() {
-    let request = with_header(put(chunked(), Cut::new(bytes(1), &[1])), "content-encoding", "gzip, AWS-Chunked");
-    let (kind, text) = refused(request).await;
-    assert_eq!(kind, ErrorKind::AlreadyChunked);
-    assert!(text.contains("take that off"), "{text}");
+    let request = || put(chunked(), Cut::new(bytes(1), &[1]));
+    let framed = with_header(request(), "content-encoding", "gzip, AWS-Chunked");
+    let mut signed = with_header(request(), "x-amz-content-sha256", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER");
+    signed.extensions_mut().clear();
+    let hash = tower_sigv4::sign::PayloadHash::try_from("STREAMING-AWS4-HMAC-SHA256-PAYLOAD").unwrap();
+    for request in [framed, signed, put(Payload::Precomputed(hash), Cut::new(bytes(1), &[1]))] {
+        let (kind, text) = refused(request).await;
+        assert_eq!(kind, ErrorKind::AlreadyChunked);
+        assert!(text.contains("take the chunks off"), "{text}");
+    }
+
+    // Chunks that are not signed go on as they are.
+    let mut request = with_header(request(), "content-encoding", "aws-chunked");
+    request = with_header(request, "x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    request.extensions_mut().clear();
+    let (headers, body) = accepted(request).await;
+    assert_eq!(headers["x-amz-content-sha256"], "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
+    assert_eq!(body.size_hint().exact(), Some(1));
 }
 
 #[tokio::test]
@@ -177,6 +191,51 @@ async fn signed_for_a_set_of_regions() {
     let text = String::from_utf8_lossy(&whole);
     let signatures = text.split(";chunk-signature=").skip(1).map(|rest| rest.split("\r\n").next().unwrap());
     assert_eq!(signatures.map(str::len).collect::<Vec<_>>(), [144; 4]);
+}
+
+/// The signer without a layer makes the same request and body, and leaves a request that it cannot sign as it was.
+#[tokio::test]
+async fn signed_without_a_layer() {
+    use http_body_util::BodyExt;
+    use tower_sigv4::sign::{PayloadHash, Signer};
+
+    let request = || {
+        let body = Cut::new(bytes(20_000), &[1000]);
+        Request::put("http://s3.example.com/bucket/key").header("content-encoding", "gzip").body(body).unwrap()
+    };
+    let signer = Signer::new("s3", "us-east-1");
+    let time = std::time::UNIX_EPOCH;
+    let (mut parts, body) = request().into_parts();
+    let body = signer.sign_chunked(&mut parts, body, &small_chunks(), &crate::credentials(), time).unwrap();
+    let (by_layer, _) = accepted({
+        let mut request = request();
+        request.extensions_mut().insert(tower_sigv4::SigningOverrides::new().payload(chunked()));
+        request
+    })
+    .await;
+    let names =
+        |headers: &HeaderMap| headers.keys().map(ToString::to_string).collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(names(&parts.headers), names(&by_layer));
+    let whole = body.collect().await.unwrap().to_bytes();
+    assert_eq!(parts.headers[CONTENT_LENGTH], whole.len().to_string());
+
+    // What is explained of the signed request is what was signed.
+    let word = PayloadHash::try_from(parts.headers["x-amz-content-sha256"].to_str().unwrap()).unwrap();
+    let explanation = signer.explain(&parts, word, &crate::credentials(), time).unwrap();
+    let authorization = parts.headers["authorization"].to_str().unwrap();
+    assert!(authorization.ends_with(explanation.signature.as_str()));
+
+    let (mut parts, body) = request().into_parts();
+    let before = parts.headers.clone();
+    let signer = Signer::new("s3", "no region");
+    let error = signer.sign_chunked(&mut parts, body, &small_chunks(), &crate::credentials(), time).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Signing);
+    assert_eq!(parts.headers, before);
+    let body = Cut::new(bytes(1), &[1]);
+    let error =
+        signer.sign_chunked_unsigned(&mut parts, body, &small_chunks(), &crate::credentials(), time).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NoTrailer);
+    assert_eq!(parts.headers, before);
 }
 
 /// The hosts of multi-region access points stand for every region.

@@ -2,6 +2,7 @@
 
 mod body;
 mod checksum;
+mod direct;
 mod plan;
 
 pub(super) use body::Chunking;
