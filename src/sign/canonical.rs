@@ -14,12 +14,9 @@
 //! See [Create a canonical request](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request).
 
 use sha2::{Digest, Sha256, digest::Update};
+use smallvec::SmallVec;
 
-use super::{
-    PathEncoding, PayloadHash,
-    headers::SignedHeaders,
-    uri::{Parameter, write_path, write_query},
-};
+use super::{PathEncoding, PayloadHash, headers::SignedHeaders, query::Query, uri::write_path};
 
 /// Takes what is written: a hash when signing, a text when explaining.
 pub(super) trait Sink {
@@ -27,6 +24,12 @@ pub(super) trait Sink {
 }
 
 impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Sink for SmallVec<[u8; 128]> {
     fn put(&mut self, bytes: &[u8]) {
         self.extend_from_slice(bytes);
     }
@@ -97,8 +100,7 @@ pub(super) struct CanonicalRequest<'a, 'h> {
     /// As it goes out.
     pub(super) path: &'a str,
     pub(super) path_encoding: PathEncoding,
-    /// Sorted.
-    pub(super) parameters: &'a [Parameter<'a>],
+    pub(super) query: &'a Query<'a>,
     pub(super) headers: &'a SignedHeaders<'h>,
     /// Their names.
     pub(super) signed_headers: &'a [u8],
@@ -111,7 +113,7 @@ impl CanonicalRequest<'_, '_> {
         sink.put(b"\n");
         write_path(sink, self.path, self.path_encoding);
         sink.put(b"\n");
-        write_query(sink, self.parameters);
+        self.query.write(sink);
         sink.put(b"\n");
         self.headers.write(sink);
         sink.put(b"\n");

@@ -13,8 +13,9 @@ use super::{
     encode::into_text,
     headers::SignedHeaders,
     key::{KeyCache, Prepared},
+    query::Query,
     string_to_sign::{Algorithm, CredentialScope, StringToSign},
-    uri::{Host, Parameter, Target, parameters, rewritten},
+    uri::{Host, Target, rewritten},
 };
 
 /// The names of the headers that a signature brings beside `authorization`: made once, since making one is a look-up in a
@@ -79,20 +80,19 @@ impl<'a> Draft<'a> {
         let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
-        let parameters = parameters(pieces.target.query());
         let (mut authorization, names) = self.authorization(credentials, &headers);
-        let request = self.canonical(parts, &pieces, &parameters, &headers, &authorization[names..]);
+        let request = self.canonical(parts, &pieces, &pieces.target.query, &headers, &authorization[names..]);
         let signature = self.signature(&request, &pieces.prepared);
 
         authorization.put(SIGNATURE);
-        authorization.put(signature.as_str().as_bytes());
+        authorization.put(signature.as_bytes());
         let mut authorization = HeaderValue::from_maybe_shared(Bytes::from(authorization))?;
         authorization.set_sensitive(true);
         let date = self.settings.keys.dates.header(self.date)?;
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
         let uri = rewritten(&parts.uri, &pieces.target, &pieces.host)?;
-        drop((headers, parameters));
+        drop(headers);
         let prepared = pieces.prepared;
         if parts.headers.len() >= MANY_HEADERS {
             parts.headers.try_reserve(OWN)?;
@@ -125,9 +125,8 @@ impl<'a> Draft<'a> {
         let pieces = self.pieces(parts, credentials)?;
         let own = self.own(&pieces, self.sends_hash(&Earlier::of(&parts.headers)));
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
-        let parameters = parameters(pieces.target.query());
-        let names = headers.names(b";");
-        Ok(self.explanation(&self.canonical(parts, &pieces, &parameters, &headers, &names), &pieces.prepared))
+        let names = headers.names();
+        Ok(self.explanation(&self.canonical(parts, &pieces, &pieces.target.query, &headers, &names), &pieces.prepared))
     }
 
     pub(super) fn pieces<'p>(&self, parts: &'p Parts, credentials: &Credentials) -> Result<Pieces<'p>, SignError>
@@ -192,7 +191,7 @@ impl<'a> Draft<'a> {
         &'c self,
         parts: &'c Parts,
         pieces: &'c Pieces<'_>,
-        parameters: &'c [Parameter<'c>],
+        query: &'c Query<'c>,
         headers: &'c SignedHeaders<'h>,
         signed_headers: &'c [u8],
     ) -> CanonicalRequest<'c, 'h> {
@@ -200,7 +199,7 @@ impl<'a> Draft<'a> {
             method: parts.method.as_str(),
             path: &pieces.target.path,
             path_encoding: self.settings.profile.path_encoding,
-            parameters,
+            query,
             headers,
             signed_headers,
             payload: &self.payload,
@@ -270,7 +269,7 @@ mod suite;
 mod tests {
     use serde_json::json;
 
-    use super::{super::presign::presigned_parameters, *};
+    use super::*;
 
     /// Cases of the official suite whose path no `http::Uri` can hold: the steps from the path on, on the path as it is.
     fn raw_paths_pass(version: &str, algorithm: Algorithm, names: &[&str]) {
@@ -278,7 +277,7 @@ mod tests {
         for case in suite::Case::all(version, &json!({})) {
             let request = case.request();
             let Err(reason) = request.parts() else { continue };
-            let target = || Target { path: request.target.clone().into(), query: None };
+            let target = || Target { path: request.target.clone().into(), query: Query::default() };
             let parts = suite::CaseRequest { target: "/".to_owned(), ..case.request() }.parts().unwrap();
             let mut profile = Profile::for_service(case.string("service"));
             profile.normalize_path = case.flag("normalize");
@@ -305,16 +304,14 @@ mod tests {
             let pieces = Pieces { target: target(), ..draft.pieces(&parts, &case.credentials()).unwrap() };
             let own = draft.own(&pieces, false);
             let headers = SignedHeaders::new(&parts.headers, settings.headers, &own);
-            let none = parameters("");
-            let names = headers.names(b";");
-            let request = draft.canonical(&parts, &pieces, &none, &headers, &names);
+            let names = headers.names();
+            let request = draft.canonical(&parts, &pieces, &pieces.target.query, &headers, &names);
             check("header", &draft.explanation(&request, &pieces.prepared));
 
             let headers = draft.presigned_headers(&parts.headers, &pieces);
-            let text = draft.unsigned(&case.credentials(), &pieces, &headers, case.expires_in());
-            let parameters = presigned_parameters(&text);
-            let names = headers.names(b";");
-            let request = draft.canonical(&parts, &pieces, &parameters, &headers, &names);
+            let url = draft.unsigned(&case.credentials(), &pieces, &headers, case.expires_in());
+            let (query, names) = (url.query(), headers.names());
+            let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
             check("query", &draft.explanation(&request, &pieces.prepared));
             println!("passed on its raw path: {} ({reason})", case.name);
             passed.push(case.name.clone());

@@ -140,13 +140,14 @@ impl<'a> SignedHeaders<'a> {
         }
     }
 
-    pub(super) fn names(&self, separator: &[u8]) -> Vec<u8> {
-        let mut names = Vec::new();
-        self.write_names(&mut names, separator);
+    /// `name;name;name`
+    pub(super) fn names(&self) -> SmallVec<[u8; 128]> {
+        let mut names = SmallVec::new();
+        self.write_names(&mut names, b";");
         names
     }
 
-    /// `name;name;name`
+    /// The names, with this between them.
     pub(super) fn write_names(&self, sink: &mut impl Sink, separator: &[u8]) {
         for (index, name) in self.each_name().enumerate() {
             if index > 0 {

@@ -38,6 +38,7 @@ mod key;
 mod payload;
 mod presign;
 mod profile;
+mod query;
 mod signature;
 #[cfg(feature = "sigv4a")]
 mod sigv4a;

@@ -1,6 +1,9 @@
 //! The signature in the query: a URL that works on its own.
 
-use std::time::{Duration, SystemTime};
+use std::{
+    io::Write,
+    time::{Duration, SystemTime},
+};
 
 use aws_credential_types::Credentials;
 use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
@@ -9,9 +12,10 @@ use super::{
     DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::Sink,
     draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET},
-    encode::{encode, into_text, is_unreserved},
+    encode::{encode, is_unreserved},
     headers::SignedHeaders,
-    uri::{Parameters, auth_parameter, parameters, with_path_and_query},
+    query::{Parameter, Parameters, Query, auth_parameter},
+    uri::with_path_and_query,
 };
 
 /// The longest that a URL may live: seven days.
@@ -27,20 +31,18 @@ impl Draft<'_> {
     ) -> Result<Signature, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
-        let mut text = self.unsigned(credentials, &pieces, &headers, expires_in);
-        let parameters = presigned_parameters(&text);
-        let names = headers.names(b";");
-        let request = self.canonical(parts, &pieces, &parameters, &headers, &names);
+        let mut url = self.unsigned(credentials, &pieces, &headers, expires_in);
+        let (query, names) = (url.query(), headers.names());
+        let request = self.canonical(parts, &pieces, &query, &headers, &names);
         let signature = self.signature(&request, &pieces.prepared);
-        drop((headers, parameters));
-        text.push_str("&X-Amz-Signature=");
-        text.push_str(signature.as_str());
+        drop((headers, query));
+        url.add("X-Amz-Signature", |text| text.put(signature.as_bytes()));
         if self.settings.profile.token == TokenPlacement::AfterSigning {
-            text = self.with_token(text.into_bytes(), credentials);
+            self.add_token(&mut url, credentials);
         }
 
         let content_sha256 = self.sends_hash_beside(&parts.headers).then(|| self.payload.header()).transpose()?;
-        parts.uri = with_path_and_query(&parts.uri, text, &pieces.host)?;
+        parts.uri = with_path_and_query(&parts.uri, url.text, &pieces.host)?;
         for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE, &REGION_SET]) {
             parts.headers.remove(name);
         }
@@ -60,10 +62,10 @@ impl Draft<'_> {
     ) -> Result<Explanation, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
-        let text = self.unsigned(credentials, &pieces, &headers, expires_in);
-        let parameters = presigned_parameters(&text);
-        let names = headers.names(b";");
-        Ok(self.explanation(&self.canonical(parts, &pieces, &parameters, &headers, &names), &pieces.prepared))
+        let url = self.unsigned(credentials, &pieces, &headers, expires_in);
+        let (query, names) = (url.query(), headers.names());
+        let request = self.canonical(parts, &pieces, &query, &headers, &names);
+        Ok(self.explanation(&request, &pieces.prepared))
     }
 
     fn pieces_to_presign<'p>(
@@ -86,7 +88,7 @@ impl Draft<'_> {
             }
         }
         let query = parts.uri.query().unwrap_or_default();
-        let name = |parameter: &'p str| parameter.split('=').next().and_then(auth_parameter);
+        let name = |parameter: &'p str| parameter.split('=').next().and_then(|name| auth_parameter(name.as_bytes()));
         if let Some(name) = query.split('&').find_map(name) {
             return Err(SignError::AlreadyPresigned(name.to_owned()));
         }
@@ -123,51 +125,67 @@ impl Draft<'_> {
         pieces: &Pieces<'_>,
         headers: &SignedHeaders<'_>,
         expires_in: Duration,
-    ) -> String {
+    ) -> Url {
         let path = pieces.target.path.as_bytes();
-        let query = pieces.target.query().as_bytes();
+        let query = pieces.target.query.text();
+        let scope = self.scope();
         let token = credentials.session_token().unwrap_or_default();
         let mut text = Vec::with_capacity(path.len() + query.len() + token.len() + 480);
         text.put(if path.is_empty() { b"/" } else { path });
         text.put(b"?");
-        if !query.is_empty() {
-            text.put(query);
-            text.put(b"&");
+        let start = text.len();
+        text.put(query);
+        let mut url = Url { parameters: pieces.target.query.parameters_from(start), text };
+
+        url.add("X-Amz-Algorithm", |text| text.put(scope.algorithm.name().as_bytes()));
+        url.add("X-Amz-Credential", |text| {
+            encode(text, credentials.access_key_id().as_bytes(), is_unreserved);
+            text.put(b"%2F");
+            scope.write(text, b"%2F");
+        });
+        url.add("X-Amz-Date", |text| text.put(self.date.timestamp()));
+        url.add("X-Amz-Expires", |text| {
+            let written = write!(text, "{}", expires_in.as_secs());
+            debug_assert!(written.is_ok(), "a vector takes all that is written");
+        });
+        if let Some(region_set) = scope.region_set() {
+            url.add("X-Amz-Region-Set", |text| encode(text, region_set, is_unreserved));
         }
-        text.put(b"X-Amz-Algorithm=");
-        text.put(self.settings.algorithm.name().as_bytes());
-        text.put(b"&X-Amz-Credential=");
-        encode(&mut text, credentials.access_key_id().as_bytes(), is_unreserved);
-        text.put(b"%2F");
-        self.scope().write(&mut text, b"%2F");
-        text.put(b"&X-Amz-Date=");
-        text.put(self.date.timestamp());
-        text.put(b"&X-Amz-Expires=");
-        text.put(expires_in.as_secs().to_string().as_bytes());
-        if let Some(region_set) = self.scope().region_set() {
-            text.put(b"&X-Amz-Region-Set=");
-            encode(&mut text, region_set, is_unreserved);
+        if self.settings.profile.token == TokenPlacement::Signed {
+            self.add_token(&mut url, credentials);
         }
-        text.put(b"&X-Amz-SignedHeaders=");
-        headers.write_names(&mut text, b"%3B");
-        match self.settings.profile.token {
-            TokenPlacement::Signed => self.with_token(text, credentials),
-            TokenPlacement::AfterSigning => into_text(text),
-        }
+        url.add("X-Amz-SignedHeaders", |text| headers.write_names(text, b"%3B"));
+        url
     }
 
-    fn with_token(&self, mut text: Vec<u8>, credentials: &Credentials) -> String {
+    fn add_token(&self, url: &mut Url, credentials: &Credentials) {
         if let Some(token) = credentials.session_token().filter(|token| !token.is_empty()) {
-            text.put(b"&");
-            text.put(self.settings.profile.token_header.parameter().as_bytes());
-            text.put(b"=");
-            encode(&mut text, token.as_bytes(), is_unreserved);
+            let name = self.settings.profile.token_header.parameter();
+            url.add(name, |text| encode(text, token.as_bytes(), is_unreserved));
         }
-        into_text(text)
     }
 }
 
-/// All parameters of a URL but its signature.
-pub(super) fn presigned_parameters(text: &str) -> Parameters<'_> {
-    parameters(text.split_once('?').map_or("", |(_, query)| query))
+/// Path and query while parameters are added, and where they stand: so the query need not be read again.
+pub(super) struct Url {
+    text: Vec<u8>,
+    parameters: Parameters,
+}
+
+impl Url {
+    fn add(&mut self, name: &str, write_value: impl FnOnce(&mut Vec<u8>)) {
+        if !self.text.ends_with(b"?") {
+            self.text.put(b"&");
+        }
+        let start = self.text.len();
+        self.text.put(name.as_bytes());
+        let name_end = self.text.len();
+        self.text.put(b"=");
+        write_value(&mut self.text);
+        self.parameters.push(Parameter { start, name_end, end: self.text.len() });
+    }
+
+    pub(super) fn query(&self) -> Query<'_> {
+        Query::sorted(self.text.as_slice().into(), self.parameters.clone())
+    }
 }

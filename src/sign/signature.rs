@@ -36,7 +36,11 @@ impl Signature {
     /// The hex digits.
     pub fn as_str(&self) -> &str {
         // They come from `hex`.
-        std::str::from_utf8(&self.padded[..self.length]).unwrap_or_default()
+        std::str::from_utf8(self.as_bytes()).unwrap_or_default()
+    }
+
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.padded[..self.length]
     }
 
     /// The hex digits, with `*` behind them up to this width.
