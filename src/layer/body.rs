@@ -49,7 +49,7 @@ struct Buffered {
     pieces: SmallVec<[Bytes; 1]>,
     /// The pieces before this one are sent.
     next: usize,
-    trailers: Option<HeaderMap>,
+    trailers: Option<Box<HeaderMap>>,
 }
 
 impl<B> SignedBody<B> {
@@ -99,7 +99,7 @@ impl Buffered {
             self.next += 1;
             return Some(Frame::data(mem::take(piece)));
         }
-        self.trailers.take().map(Frame::trailers)
+        self.trailers.take().map(|trailers| Frame::trailers(*trailers))
     }
 
     fn left(&self) -> u64 {
@@ -143,7 +143,7 @@ impl Buffering {
                         self.buffered.pieces.push(piece);
                     }
                 }
-                Err(frame) => self.buffered.trailers = frame.into_trailers().ok(),
+                Err(frame) => self.buffered.trailers = frame.into_trailers().ok().map(Box::new),
             }
         }
         let hash = if self.length == 0 {

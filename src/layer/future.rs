@@ -54,7 +54,8 @@ pin_project! {
 /// A request without its body, and what it takes to sign and send it.
 pub(super) struct Job<S> {
     pub(super) config: Arc<Config>,
-    pub(super) overrides: Option<SigningOverrides>,
+    /// Apart, since nearly no request has any: a request is moved some times before it is sent.
+    pub(super) overrides: Option<Box<SigningOverrides>>,
     pub(super) parts: Parts,
     pub(super) service: S,
 }
@@ -106,7 +107,7 @@ impl<S> Job<S> {
         skew: SkewedAttempt,
     ) -> Result<SignedBody<B>, Error> {
         let Self { config, overrides, parts, .. } = self;
-        let scope = config.scope(parts, overrides.as_ref())?;
+        let scope = config.scope(parts, overrides.as_deref())?;
         let settings = Settings {
             service: &scope.service,
             region: &scope.region,
@@ -131,6 +132,27 @@ impl<S> Job<S> {
         };
         Watch::signed(&scope, &payload, credentials, skew.offset());
         Ok(body)
+    }
+
+    /// Signs the request and hands it to the inner service.
+    fn send<B>(
+        mut self,
+        load: Load<B>,
+        credentials: Arc<Credentials>,
+        now: SystemTime,
+        watch: &Watch,
+    ) -> Result<State<S, B, S::Future>, Error>
+    where
+        S: Service<Request<SignedBody<B>>>,
+    {
+        let skew = self.config.skew.attempt(&self.parts.uri, &self.parts.headers);
+        let signed = watch.within(|| self.sign(load, &credentials, now, skew));
+        let body = signed.map_err(|error| watch.failed(error))?;
+        let Self { config, overrides, parts, mut service } = self;
+        let response = service.call(Request::from_parts(parts, body));
+        let credentials_from = overrides.and_then(|overrides| overrides.credentials);
+        let attempt = Attempt { config, credentials_from, credentials, skew, sent: now };
+        Ok(State::Responding { response, attempt: Some(attempt) })
     }
 }
 
@@ -173,22 +195,21 @@ where
                 StateProjection::Buffering { job, buffering, body } => {
                     let read = ready!(watch.within(|| buffering.poll(body, cx)));
                     let (payload, body) = read.map_err(|error| watch.failed(error))?;
-                    let work = job.take().map(|job| Work { job, load: Load::Ready(payload, body) });
-                    State::Signing { work, lookup: None }
+                    let Some(job) = job.take() else { return Poll::Pending };
+                    let load = Load::Ready(payload, body);
+                    let cache = job.credentials();
+                    let now = cache.now();
+                    match cache.try_get_at(now) {
+                        Some(credentials) => job.send(load, credentials, now, watch)?,
+                        None => State::Signing { work: Some(Work { job, load }), lookup: None },
+                    }
                 }
                 StateProjection::Signing { work, lookup } => {
                     let Some(waiting) = work else { return Poll::Pending };
                     let found = ready!(watch.within(|| poll_credentials(waiting.job.credentials(), lookup, cx)));
                     let (credentials, now) = found.map_err(|error| watch.failed(error))?;
-                    let Some(Work { mut job, load }) = work.take() else { return Poll::Pending };
-                    let skew = job.config.skew.attempt(&job.parts.uri, &job.parts.headers);
-                    let signed = watch.within(|| job.sign(load, &credentials, now, skew));
-                    let body = signed.map_err(|error| watch.failed(error))?;
-                    let Job { config, overrides, parts, mut service } = job;
-                    let response = service.call(Request::from_parts(parts, body));
-                    let credentials_from = overrides.and_then(|overrides| overrides.credentials);
-                    let attempt = Attempt { config, credentials_from, credentials, skew, sent: now };
-                    State::Responding { response, attempt: Some(attempt) }
+                    let Some(Work { job, load }) = work.take() else { return Poll::Pending };
+                    job.send(load, credentials, now, watch)?
                 }
                 StateProjection::Responding { response, attempt } => {
                     let mut response = ready!(response.poll(cx)).map_err(Into::into)?;

@@ -65,13 +65,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let overrides = request.extensions_mut().remove::<SigningOverrides>();
+        let overrides = request.extensions_mut().remove::<SigningOverrides>().map(Box::new);
         let (mut parts, body) = request.into_parts();
         // The clone is not ready: it stays for the next request, and this one takes the service that is. Where nothing is
         // sent that one is dropped, and with it the place that it holds in a limited service.
         let clone = self.inner.clone();
         let mut ready = mem::replace(&mut self.inner, clone);
-        match self.config.treatment(&parts, overrides.as_ref()) {
+        match self.config.treatment(&parts, overrides.as_deref()) {
             Ok(Treatment::Sign) => {}
             Ok(unsigned) => {
                 if unsigned == Treatment::Strip {
@@ -83,7 +83,7 @@ where
             }
             Err(error) => return ResponseFuture::failed(error),
         }
-        match self.plan(&parts, &body, overrides.as_ref()) {
+        match self.plan(&parts, &body, overrides.as_deref()) {
             Ok(plan) => {
                 let job = Job { config: Arc::clone(&self.config), overrides, parts, service: ready };
                 ResponseFuture::new(job, body, plan)
