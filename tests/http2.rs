@@ -10,7 +10,6 @@ mod support {
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::{Duration, UNIX_EPOCH},
 };
@@ -171,30 +170,12 @@ async fn a_call_that_is_not_signed_for_this_host_is_refused() {
     assert_eq!(seen.lock().unwrap()[0].judged, Err(Refusal::SignatureDoesNotMatch));
 }
 
-/// Connects every host to this address.
-#[allow(clippy::type_complexity, reason = "said once")]
-fn everywhere_at(
-    address: SocketAddr,
-) -> Client<
-    impl tower::Service<
-        Uri,
-        Response = TokioIo<TcpStream>,
-        Error = std::io::Error,
-        Future = impl Future<Output = std::io::Result<TokioIo<TcpStream>>> + Send + Unpin,
-    > + Clone
-    + Send
-    + Sync
-    + 'static,
-    SignedBody<Full<Bytes>>,
-> {
-    let connector =
-        service_fn(move |_: Uri| Box::pin(async move { TcpStream::connect(address).await.map(TokioIo::new) }));
-    Client::builder(TokioExecutor::new()).http2_only(true).build(connector)
-}
-
 #[tokio::test]
 async fn the_authority_on_the_wire_is_the_one_that_was_signed() {
     let (server, seen) = grpc_server().await;
+    let address = server.address;
+    let every_host_is_there =
+        service_fn(move |_: Uri| Box::pin(async move { TcpStream::connect(address).await.map(TokioIo::new) }));
     for (uri, authority) in [
         ("http://example.amazonaws.com/", "example.amazonaws.com"),
         ("http://example.amazonaws.com:80/", "example.amazonaws.com"),
@@ -203,8 +184,9 @@ async fn the_authority_on_the_wire_is_the_one_that_was_signed() {
         ("http://EXAMPLE.amazonaws.com/", "EXAMPLE.amazonaws.com"),
         ("http://[::1]:80/a%20b/../c?b=2&a=1&a=%7E", "[::1]"),
     ] {
-        let client = signer("example").build().layer(everywhere_at(server.address));
-        let request = Request::post(uri).body(Full::from("body")).unwrap();
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build(every_host_is_there);
+        let client = signer("example").build().layer(client);
+        let request = Request::post(uri).body(Full::<Bytes>::from("body")).unwrap();
         assert_eq!(client.oneshot(request).await.unwrap().status(), StatusCode::OK);
         let Arrived { parts, judged, .. } = seen.lock().unwrap().pop().unwrap();
         assert_eq!(parts.uri.authority().unwrap(), authority, "{uri}");

@@ -142,8 +142,7 @@ fn text(status: u16, text: impl Into<Bytes>) -> Response<Bytes> {
 }
 
 /// STS, a container's endpoint and an instance's.
-#[allow(clippy::needless_pass_by_value, reason = "what the server calls takes a request")]
-fn sources(request: Request<Bytes>) -> Response<Bytes> {
+fn sources(request: &Request<Bytes>) -> Response<Bytes> {
     let sts = |action: &str, number| {
         format!(
             "<{action}Response><{action}Result><Credentials><AccessKeyId>AKID{number}</AccessKeyId>\
@@ -176,7 +175,7 @@ fn sources(request: Request<Bytes>) -> Response<Bytes> {
 
 /// Every provider once, over real connections, and some that fail with a secret at hand.
 async fn every_source() {
-    let url = format!("http://{}", elsewhere(sources));
+    let url = format!("http://{}", elsewhere(|request| sources(&request)));
     let environment = Environment::fixed([
         ("AWS_REGION", "eu-central-1"),
         ("AWS_WEB_IDENTITY_TOKEN_FILE", "/token"),
@@ -298,12 +297,12 @@ async fn every_request(clock: &VirtualClock) -> (Vec<String>, CredentialsCache) 
             .layer(TimeoutLayer::new(Duration::from_secs(30)))
             .layer(builder.build())
             .layer(ErrorCodeLayer::new());
-        let response = if http_1 {
-            stack.service(http1()).oneshot(request).await
+        let status = if http_1 {
+            stack.service(http1()).oneshot(request).await?.status()
         } else {
-            stack.service(http2()).oneshot(request).await
+            stack.service(http2()).oneshot(request).await?.status()
         };
-        response.map(|response| response.status().as_u16())
+        Ok::<_, tower::BoxError>(status.as_u16())
     };
     let post = |path: &str| Request::post(format!("http://{address}{path}")).body(Full::from("{}")).unwrap();
     let with = |payload| {

@@ -115,6 +115,9 @@ impl SkewedAttempt {
 
     /// The time to sign at.
     pub(crate) fn corrected(self, now: SystemTime) -> SystemTime {
+        if self.offset == 0 {
+            return now;
+        }
         let by = Duration::from_secs(self.offset.unsigned_abs());
         if self.offset < 0 { now.checked_sub(by) } else { now.checked_add(by) }.unwrap_or(now)
     }
@@ -133,7 +136,7 @@ const TAG_BITS: u32 = u64::BITS - OFFSET_BITS;
 /// Where more hosts than a set has ways fall together one of them is forgotten, and measured again at its next 4xx.
 pub(crate) struct SkewTable {
     correction: SkewCorrection,
-    seed: u64,
+    seed: Seed,
     /// How many slots are taken: a machine whose clock is right looks no further.
     taken: AtomicUsize,
     /// A slot holds an offset above a tag, or zero where it is free.
@@ -141,24 +144,33 @@ pub(crate) struct SkewTable {
     writing: Mutex<()>,
 }
 
-/// A host, hashed with the table's seed so that nobody can choose names that fall together.
+/// What the names of hosts are hashed with, so that nobody can choose some that fall together.
+#[derive(Debug, Clone, Copy)]
+struct Seed(u64, u64);
+
+/// A host, hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct HostKey(u64);
 
 impl HostKey {
-    fn of(seed: u64, host: &[u8]) -> Self {
-        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    /// Every request comes by here, so it takes sixteen bytes at a time: two words, multiplied and folded.
+    #[allow(clippy::cast_possible_truncation, reason = "the halves of the product are what is wanted")]
+    fn of(seed: Seed, host: &[u8]) -> Self {
         // Host names ignore case; on all that may stand in them this bit does nothing but lower it.
         const LOWER: u64 = 0x2020_2020_2020_2020;
-        let mix = |hash: u64, word: u64| {
-            let product = (hash ^ (word | LOWER)).wrapping_mul(FACTOR);
-            product ^ (product >> 32)
+        let mix = |hash: u64, bytes: &[u8; 16]| {
+            let [first, second] = [0, 8].map(|at| u64::from_le_bytes(std::array::from_fn(|n| bytes[at + n])) | LOWER);
+            let product = u128::from(first ^ seed.1) * u128::from(second ^ hash);
+            (product as u64) ^ ((product >> 64) as u64)
         };
-        let (words, rest) = host.as_chunks::<8>();
-        let mut last = [0; 8];
-        last[..rest.len()].copy_from_slice(rest);
-        let hash = words.iter().fold(seed ^ host.len() as u64, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-        Self(mix(hash, u64::from_le_bytes(last)))
+        let last = host.last_chunk().copied().unwrap_or_else(|| {
+            let mut padded = [0; 16];
+            padded[..host.len()].copy_from_slice(host);
+            padded
+        });
+        let (pairs, _) = host.as_chunks();
+        let hash = pairs.iter().fold(seed.0 ^ host.len() as u64, mix);
+        Self(mix(hash, &last))
     }
 
     fn set(self) -> usize {
@@ -187,7 +199,7 @@ impl SkewTable {
     pub(crate) fn new(correction: SkewCorrection) -> Self {
         Self {
             correction,
-            seed: RandomState::new().hash_one(0),
+            seed: Seed(RandomState::new().hash_one(0), RandomState::new().hash_one(1)),
             taken: AtomicUsize::new(0),
             slots: Box::new(std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0)))),
             writing: Mutex::new(()),

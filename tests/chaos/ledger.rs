@@ -121,7 +121,7 @@ impl Ledger {
             match last.ended {
                 None => self.violation(at, "two calls of the source at once"),
                 Some(ended) if ended <= self.clock_set => {}
-                Some(ended) => self.check_pause(at, at - ended, &last),
+                Some(ended) => self.check_pause(at, at.saturating_sub(ended), &last),
             }
         }
         let failures = self.calls.last().map_or(0, |call| call.failures);
@@ -135,15 +135,15 @@ impl Ledger {
     }
 
     fn check_pause(&mut self, at: At, pause: Duration, last: &Call) {
-        let least = match &last.key {
+        let shortest = match &last.key {
             Some(key) if self.keys[key].rejected.is_some() => Duration::ZERO,
             Some(_) => REST,
             None if last.serving_for > LONGEST_BACK_OFF + LAST_MINUTE => SHORTEST_BACK_OFF,
             None if last.failures > 1 => LEAST_PAUSE,
             None => Duration::ZERO,
         };
-        if pause < least {
-            self.violation(at, &format!("the source was called {pause:?} after {last:?}, not {least:?}"));
+        if pause < shortest {
+            self.violation(at, &format!("the source was called {pause:?} after {last:?}, not {shortest:?}"));
         }
     }
 
@@ -185,7 +185,8 @@ impl Ledger {
             let excused = last_failed.is_some_and(|call| {
                 let pause = if call.key.is_some() { REST } else { LONGEST_BACK_OFF };
                 let by_the_machine = machine.duration_since(call.ended_machine);
-                at - call.ended.unwrap_or_default() <= pause || by_the_machine.is_ok_and(|since| since <= pause)
+                at.saturating_sub(call.ended.unwrap_or_default()) <= pause
+                    || by_the_machine.is_ok_and(|since| since <= pause)
             });
             if let Some(call) = self.calls.iter().find(replaced) {
                 let better = format!("a key that was rejected, {rejected:?}, though there is a better one: {call:?}");

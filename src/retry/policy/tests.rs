@@ -21,21 +21,21 @@ type Result<T = Response<()>> = std::result::Result<T, BoxError>;
 
 /// A client that gives these answers one after the other, and the last one from then on.
 #[derive(Clone)]
-struct Script(Arc<Mutex<VecDeque<Step>>>, Arc<AtomicUsize>);
+struct Script(Arc<Mutex<VecDeque<Line>>>, Arc<AtomicUsize>);
 
-type Step = Box<dyn Fn() -> Result + Send>;
+type Line = Box<dyn Fn() -> Result + Send>;
 
 impl Script {
-    fn new(answers: impl IntoIterator<Item = Box<dyn Fn() -> Result + Send>>) -> Self {
+    fn new(answers: impl IntoIterator<Item = Line>) -> Self {
         Self(Arc::new(Mutex::new(answers.into_iter().collect())), Arc::default())
     }
 
     fn always(answer: impl Fn() -> Result + Send + 'static) -> Self {
-        Self::new([Box::new(answer) as Box<dyn Fn() -> Result + Send>])
+        Self::new([Box::new(answer) as Line])
     }
 
     fn statuses<const N: usize>(statuses: [u16; N]) -> Self {
-        Self::new(statuses.map(|status| Box::new(move || answer(status, &[])) as Box<dyn Fn() -> Result + Send>))
+        Self::new(statuses.map(|status| Box::new(move || answer(status, &[])) as Line))
     }
 
     fn next(&self) -> Result {
@@ -136,7 +136,7 @@ async fn a_wrong_clock_heals_once_where_the_skew_explains_the_refusal() {
 async fn each_remedy_is_tried_once_and_neither_waits() {
     let start = tokio::time::Instant::now();
     let script = Script::new([
-        Box::new(|| refused(400, "ExpiredToken", None)) as Box<dyn Fn() -> Result + Send>,
+        Box::new(|| refused(400, "ExpiredToken", None)) as Line,
         Box::new(|| refused(403, "RequestTimeTooSkewed", Some((3600, 0)))),
         Box::new(|| refused(400, "ExpiredToken", None)),
     ]);

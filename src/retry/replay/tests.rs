@@ -17,15 +17,19 @@ type Event = Result<Frame<Bytes>, io::Error>;
 
 /// A stream that gives what is sent into it, and remembers who waits for more.
 #[derive(Clone, Default)]
-struct Feed(Arc<Mutex<Waiting>>);
+struct Feed(Arc<Mutex<Fed>>);
 
-type Waiting = (VecDeque<Option<Event>>, Option<Waker>);
+#[derive(Default)]
+struct Fed {
+    events: VecDeque<Option<Event>>,
+    waiting: Option<Waker>,
+}
 
 impl Feed {
     fn send(&self, event: Option<Event>) {
         let mut feed = self.0.lock().unwrap();
-        feed.0.push_back(event);
-        if let Some(waker) = feed.1.take() {
+        feed.events.push_back(event);
+        if let Some(waker) = feed.waiting.take() {
             waker.wake();
         }
     }
@@ -41,13 +45,11 @@ impl Body for Feed {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Event>> {
         let mut feed = self.0.lock().unwrap();
-        match feed.0.pop_front() {
-            Some(event) => Poll::Ready(event),
-            None => {
-                feed.1 = Some(cx.waker().clone());
-                Poll::Pending
-            }
+        if let Some(event) = feed.events.pop_front() {
+            return Poll::Ready(event);
         }
+        feed.waiting = Some(cx.waker().clone());
+        Poll::Pending
     }
 }
 
@@ -174,7 +176,7 @@ fn everyone_who_waits_is_woken_also_after_another_has_gone() {
 
     let mut third = first.clone();
     assert!(poll(&mut first, &waker_first).is_pending());
-    feed.0.lock().unwrap().0.push_back(Some(Ok(Frame::data(Bytes::from("two")))));
+    feed.0.lock().unwrap().events.push_back(Some(Ok(Frame::data(Bytes::from("two")))));
     assert_eq!(poll(&mut third, &waker_second), gives("one"));
     assert_eq!(poll(&mut third, &waker_second), gives("two"));
     assert_eq!(woken_first.0.load(Relaxed), 2, "what the third has read is there for the first");
