@@ -40,7 +40,7 @@ fn signer() -> SigV4Layer {
     SigV4Layer::new("s3", "us-east-1", S3::credentials())
 }
 
-fn client(http: Http, signer: SigV4Layer) -> Client {
+fn client(http: Http, signer: &SigV4Layer) -> Client {
     match http {
         Http::One => Client::new(signer.layer(http1())),
         Http::Two => Client::new(signer.layer(http2())),
@@ -120,7 +120,7 @@ const KEYS: [(&str, &str); 38] = [
 #[tokio::test]
 async fn every_key_goes_round() {
     for http in BOTH {
-        let client = client(http, signer());
+        let client = client(http, &signer());
         for (path, key) in KEYS {
             let s3 = S3::start(&["bucket"]).await;
             let uri = s3.uri(&format!("/bucket/{path}"));
@@ -165,7 +165,7 @@ const QUERIES: [(&str, &str); 21] = [
 async fn every_query_is_understood() {
     let s3 = S3::start(&["bucket"]).await;
     for http in BOTH {
-        let client = client(http, signer());
+        let client = client(http, &signer());
         for (query, prefix) in QUERIES {
             let list = send(&client, request(&Method::GET, s3.uri(&format!("/bucket?list-type=2&{query}")), "")).await;
             assert_eq!(list.status, 200, "{http:?} {query}: {}", list.text());
@@ -194,7 +194,7 @@ async fn every_payload_is_accepted() {
             let client = meddled(http, builder.build(), seeing);
             let put = send(&client, request(&Method::PUT, s3.uri("/bucket/key"), content)).await;
             assert_eq!(put.status, 200, "{http:?} {said}: {}", put.text());
-            let get = send(&self::client(http, signer()), request(&Method::GET, s3.uri("/bucket/key"), "")).await;
+            let get = send(&self::client(http, &signer()), request(&Method::GET, s3.uri("/bucket/key"), "")).await;
             assert_eq!(get.text(), content);
         }
     }
@@ -210,12 +210,12 @@ async fn every_spelling_of_the_host_is_accepted() {
             [format!("user:password@127.0.0.1:{port}"), format!("localhost:{port}"), format!("LocalHost:{port}")]
         {
             let uri = format!("http://{authority}/bucket?list-type=2");
-            let answer = send(&client(http, signer()), request(&Method::GET, uri, "")).await;
+            let answer = send(&client(http, &signer()), request(&Method::GET, uri, "")).await;
             assert_eq!(answer.status, 200, "{http:?} {authority}: {}", answer.text());
         }
         let mut with_header = request(&Method::GET, s3.uri("/bucket?list-type=2"), "");
         with_header.headers_mut().insert("host", HeaderValue::from_static("storage.example.com"));
-        let answer = send(&client(http, signer()), with_header).await;
+        let answer = send(&client(http, &signer()), with_header).await;
         assert_eq!(answer.status, 200, "{http:?}: {}", answer.text());
     }
 }
@@ -257,7 +257,7 @@ const MEDDLING: [Meddling; 19] = [
     ("hash of the body", |sent| set(sent, "x-amz-content-sha256", "UNSIGNED-PAYLOAD"), "SignatureDoesNotMatch"),
     // The store finds that out while it writes, and says no more of it.
     ("body", |sent| *sent.body_mut() = boxed("CONTENT"), "InternalError"),
-    ("signature", |sent| replace_authorization(sent, |old| last_digit_changed(old)), "SignatureDoesNotMatch"),
+    ("signature", |sent| replace_authorization(sent, last_digit_changed), "SignatureDoesNotMatch"),
     (
         "region",
         |sent| replace_authorization(sent, |old| old.replace("us-east-1", "us-east-2")),
@@ -307,7 +307,7 @@ async fn whatever_is_changed_after_signing_is_refused() {
             assert!(!answer.status.is_success(), "{http:?}: another {what} was accepted");
             assert_eq!(answer.code().as_deref(), Some(code), "{http:?}: {what}: {}", answer.text());
         }
-        let list = send(&client(http, signer()), request(&Method::GET, s3.uri("/bucket?list-type=2"), "")).await;
+        let list = send(&client(http, &signer()), request(&Method::GET, s3.uri("/bucket?list-type=2"), "")).await;
         assert_eq!(list.element("KeyCount").as_deref(), Some("0"), "{}", list.text());
     }
 }
@@ -324,10 +324,12 @@ async fn the_host_is_part_of_the_signature() {
     }
 }
 
+type Harmless = (&'static str, fn(&mut Sent));
+
 /// What proxies and clients do to a request on its way.
 #[tokio::test]
 async fn what_means_the_same_is_still_accepted() {
-    let harmless: [(&str, fn(&mut Sent)); 5] = [
+    let harmless: [Harmless; 5] = [
         ("nothing", |_| {}),
         ("order of the parameters", |sent| replace_uri(sent, "x-id=PutObject&tag=1", "tag=1&x-id=PutObject")),
         ("spelling of an escape", |sent| replace_uri(sent, "%2B", "%2b")),
@@ -361,7 +363,7 @@ async fn a_wrong_secret_and_an_unknown_key_are_refused() {
             [(S3::ACCESS_KEY_ID, "another secret", "SignatureDoesNotMatch"), ("AKIDOTHER", S3::SECRET, "NotSignedUp")]
         {
             let stranger = SigV4Layer::new("s3", "us-east-1", Credentials::new(id, secret, None, None, "test"));
-            let answer = send(&client(http, stranger), much_to_meddle_with(&s3)).await;
+            let answer = send(&client(http, &stranger), much_to_meddle_with(&s3)).await;
             assert_eq!((answer.status.as_u16(), answer.code().as_deref()), (403, Some(code)), "{http:?}");
         }
     }
@@ -381,7 +383,8 @@ async fn a_clock_that_is_off_is_refused() {
             (now + minutes(16), false),
         ] {
             let cache = CredentialsCache::builder(S3::credentials()).time_source(StaticTimeSource::new(time)).build();
-            let answer = send(&client(http, SigV4Layer::new("s3", "us-east-1", cache)), much_to_meddle_with(&s3)).await;
+            let answer =
+                send(&client(http, &SigV4Layer::new("s3", "us-east-1", cache)), much_to_meddle_with(&s3)).await;
             if accepted {
                 assert_eq!(answer.status, 200, "{http:?}: {}", answer.text());
             } else {
@@ -429,7 +432,7 @@ async fn a_presigned_url_passes_through_the_layer() {
     let request = presigned(&Method::PUT, s3.uri("/bucket/key"), &S3::credentials(), SystemTimeSource::new().now(), 60);
     let stranger = SigV4Layer::new("s3", "us-east-1", Credentials::new("AKIDOTHER", "none", None, None, "test"));
     for http in BOTH {
-        let answer = send(&client(http, stranger.clone()), request.clone()).await;
+        let answer = send(&client(http, &stranger), request.clone()).await;
         assert_eq!(answer.status, 200, "{http:?}: {}", answer.text());
     }
 }
