@@ -3,7 +3,7 @@
 //! The server is `s3s`: it runs in this process, on a port of the loopback interface, and checks every signature. The
 //! client is hyper beneath a tower stack. Each step prints a line; the program fails where one does not go as it says.
 
-use std::{error::Error, future, iter, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
+use std::{error::Error, iter, net::SocketAddr, path::Path, process::ExitCode, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode};
@@ -17,8 +17,8 @@ use hyper_util::{
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use s3s::{auth::SimpleAuth, service::S3ServiceBuilder};
 use tokio::net::TcpListener;
-use tower::{BoxError, ServiceBuilder, ServiceExt, retry, util::BoxCloneSyncService};
-use tower_sigv4::{SigV4Layer, SignedBody, credentials::Credentials};
+use tower::{BoxError, ServiceBuilder, ServiceExt, util::BoxCloneSyncService};
+use tower_sigv4::{SigV4Layer, SignedBody, credentials::Credentials, retry::AwsRetry};
 
 type Body = Full<Bytes>;
 /// What an application keeps: any stack that takes a request and gives an answer.
@@ -97,8 +97,11 @@ fn signer(secret: &str) -> SigV4Layer {
 /// Every attempt has its own time limit, and a signature of its own time.
 fn stack(signer: SigV4Layer) -> HttpService {
     let client = Client::builder(TokioExecutor::new()).build_http();
-    let stack =
-        ServiceBuilder::new().retry(TwoMoreAttempts(2)).timeout(Duration::from_secs(10)).layer(signer).service(client);
+    let stack = ServiceBuilder::new()
+        .retry(AwsRetry::standard())
+        .timeout(Duration::from_secs(10))
+        .layer(signer)
+        .service(client);
     BoxCloneSyncService::new(stack)
 }
 
@@ -113,23 +116,6 @@ fn stack_with_a_meddler(signer: SigV4Layer) -> HttpService {
         })
         .service(client);
     BoxCloneSyncService::new(stack)
-}
-
-/// Tries again where no answer came at all.
-#[derive(Clone)]
-struct TwoMoreAttempts(u8);
-
-impl<R> retry::Policy<Request<Body>, R, BoxError> for TwoMoreAttempts {
-    type Future = future::Ready<()>;
-
-    fn retry(&mut self, _: &mut Request<Body>, result: &mut Result<R, BoxError>) -> Option<Self::Future> {
-        self.0 = self.0.checked_sub(1).filter(|_| result.is_err())?;
-        Some(future::ready(()))
-    }
-
-    fn clone_request(&mut self, request: &Request<Body>) -> Option<Request<Body>> {
-        Some(request.clone())
-    }
 }
 
 #[derive(Clone)]

@@ -45,18 +45,14 @@ pub(super) struct HashSink<H> {
 const ROOM: usize = 512;
 
 impl<H: Update> HashSink<H> {
-    pub(super) fn new(hash: H) -> Self {
-        Self { hash, waiting: [0; ROOM], filled: 0 }
+    /// Adds to a hash all that this writes.
+    pub(super) fn hash(hash: H, write: impl FnOnce(&mut Self)) -> H {
+        let mut sink = Self { hash, waiting: [0; ROOM], filled: 0 };
+        write(&mut sink);
+        sink.hash.update(&sink.waiting[..sink.filled]);
+        sink.hash
     }
 
-    /// The hash, of all that was written.
-    pub(super) fn finish(mut self) -> H {
-        self.hash.update(&self.waiting[..self.filled]);
-        self.hash
-    }
-}
-
-impl<H: Update> HashSink<H> {
     /// Hashes what waits, and this piece for which there is no room.
     #[cold]
     fn overflow(&mut self, bytes: &[u8]) {
@@ -123,9 +119,7 @@ impl CanonicalRequest<'_, '_> {
     }
 
     pub(super) fn hash(&self) -> [u8; 32] {
-        let mut sink = HashSink::new(Sha256::new());
-        self.write(&mut sink);
-        sink.finish().finalize().into()
+        HashSink::hash(Sha256::new(), |sink| self.write(sink)).finalize().into()
     }
 }
 
@@ -137,9 +131,8 @@ mod tests {
     fn pieces_of_any_length_hash_as_one() {
         let text: Vec<u8> = (0..5000u32).map(|at| (at % 251) as u8).collect();
         for length in [1, 7, 63, 64, 511, 512, 513, 5000] {
-            let mut sink = HashSink::new(Sha256::new());
-            text.chunks(length).for_each(|piece| sink.put(piece));
-            assert_eq!(sink.finish().finalize(), Sha256::digest(&text), "{length}");
+            let hash = HashSink::hash(Sha256::new(), |sink| text.chunks(length).for_each(|piece| sink.put(piece)));
+            assert_eq!(hash.finalize(), Sha256::digest(&text), "{length}");
         }
     }
 }

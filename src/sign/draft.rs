@@ -1,6 +1,6 @@
 //! A request on its way to a signature: all that is signed, and nothing yet changed.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
@@ -15,7 +15,7 @@ use super::{
     key::{KeyCache, Prepared},
     query::Query,
     string_to_sign::{Algorithm, CredentialScope, StringToSign},
-    uri::{Host, Target, rewritten},
+    uri::{Host, rewritten, wire_path},
 };
 
 /// The names of the headers that a signature brings beside `authorization`: made once, since making one is a look-up in a
@@ -53,7 +53,8 @@ pub(crate) struct Draft<'a> {
 pub(super) struct Pieces<'a> {
     pub(super) prepared: Arc<Prepared>,
     pub(super) host: Host<'a>,
-    pub(super) target: Target<'a>,
+    /// The path as it goes out.
+    pub(super) path: Cow<'a, str>,
 }
 
 /// A header that a signature brings, or that it drops where there is no value: what the request had under its name goes.
@@ -76,12 +77,13 @@ impl<'a> Draft<'a> {
         credentials: &Credentials,
     ) -> Result<(Signature, Arc<Prepared>), SignError> {
         let pieces = self.pieces(parts, credentials)?;
+        let query = Query::of(&parts.uri);
         let earlier = Earlier::of(&parts.headers);
         let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
         let (mut authorization, names) = self.authorization(credentials, &headers);
-        let request = self.canonical(parts, &pieces, &pieces.target.query, &headers, &authorization[names..]);
+        let request = self.canonical(parts, &pieces, &query, &headers, &authorization[names..]);
         let signature = self.signature(&request, &pieces.prepared);
 
         authorization.put(SIGNATURE);
@@ -91,8 +93,8 @@ impl<'a> Draft<'a> {
         let date = self.settings.keys.dates.header(self.date)?;
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
-        let uri = rewritten(&parts.uri, &pieces.target, &pieces.host)?;
-        drop(headers);
+        let uri = rewritten(&parts.uri, &pieces.path, &query, &pieces.host)?;
+        drop((headers, query));
         let prepared = pieces.prepared;
         if parts.headers.len() >= MANY_HEADERS {
             parts.headers.try_reserve(OWN)?;
@@ -105,28 +107,28 @@ impl<'a> Draft<'a> {
                 parts.headers.remove(name);
             }
         }
-        let added = [
-            (&DATE, Some(date)),
-            (&REGION_SET, region_set),
-            (self.settings.profile.token_header.name(), prepared.token.clone()),
-            (&CONTENT_SHA256, content_sha256),
-            (&AUTHORIZATION, Some(authorization)),
-        ];
-        for (name, value) in added {
-            if let Some(value) = value {
-                parts.headers.insert(name, value);
-            }
+        parts.headers.insert(&DATE, date);
+        if let Some(region_set) = region_set {
+            parts.headers.insert(&REGION_SET, region_set);
         }
+        if let Some(token) = &prepared.token {
+            parts.headers.insert(self.settings.profile.token_header.name(), token.clone());
+        }
+        if let Some(content_sha256) = content_sha256 {
+            parts.headers.insert(&CONTENT_SHA256, content_sha256);
+        }
+        parts.headers.insert(AUTHORIZATION, authorization);
         Ok((signature, prepared))
     }
 
     /// The same steps, with the texts kept and the request left alone.
     pub(crate) fn explain(&self, parts: &Parts, credentials: &Credentials) -> Result<Explanation, SignError> {
         let pieces = self.pieces(parts, credentials)?;
+        let query = Query::of(&parts.uri);
         let own = self.own(&pieces, self.sends_hash(&Earlier::of(&parts.headers)));
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
         let names = headers.names();
-        Ok(self.explanation(&self.canonical(parts, &pieces, &pieces.target.query, &headers, &names), &pieces.prepared))
+        Ok(self.explanation(&self.canonical(parts, &pieces, &query, &headers, &names), &pieces.prepared))
     }
 
     pub(super) fn pieces<'p>(&self, parts: &'p Parts, credentials: &Credentials) -> Result<Pieces<'p>, SignError>
@@ -137,7 +139,7 @@ impl<'a> Draft<'a> {
         Ok(Pieces {
             prepared: keys.get(credentials, &self.scope())?,
             host: Host::of(&parts.headers, &parts.uri, host)?,
-            target: Target::of(&parts.uri, profile),
+            path: wire_path(parts.uri.path(), profile),
         })
     }
 
@@ -177,13 +179,14 @@ impl<'a> Draft<'a> {
         let token_under = |header: TokenHeader| {
             (header.name().as_str(), token.filter(|_| header == self.settings.profile.token_header))
         };
+        // Sorted, which leaves little to sort.
         [
             ("host", Some(&pieces.host.value)),
-            (DATE.as_str(), Some(self.date.timestamp())),
-            token_under(TokenHeader::SecurityToken),
-            token_under(TokenHeader::S3Session),
             (CONTENT_SHA256.as_str(), sends_hash.then(|| self.payload.as_bytes())),
+            (DATE.as_str(), Some(self.date.timestamp())),
             (REGION_SET.as_str(), self.scope().region_set()),
+            token_under(TokenHeader::S3Session),
+            token_under(TokenHeader::SecurityToken),
         ]
     }
 
@@ -197,7 +200,7 @@ impl<'a> Draft<'a> {
     ) -> CanonicalRequest<'c, 'h> {
         CanonicalRequest {
             method: parts.method.as_str(),
-            path: &pieces.target.path,
+            path: &pieces.path,
             path_encoding: self.settings.profile.path_encoding,
             query,
             headers,
@@ -279,7 +282,6 @@ mod tests {
         for case in suite::Case::all(version, &json!({})) {
             let request = case.request();
             let Err(reason) = request.parts() else { continue };
-            let target = || Target { path: request.target.clone().into(), query: Query::default() };
             let parts = suite::CaseRequest { target: "/".to_owned(), ..case.request() }.parts().unwrap();
             let mut profile = Profile::for_service(case.string("service"));
             profile.normalize_path = case.flag("normalize");
@@ -303,15 +305,17 @@ mod tests {
                 }
             };
 
-            let pieces = Pieces { target: target(), ..draft.pieces(&parts, &case.credentials()).unwrap() };
+            let path = request.target.as_str().into();
+            let pieces = Pieces { path, ..draft.pieces(&parts, &case.credentials()).unwrap() };
+            let query = Query::default();
             let own = draft.own(&pieces, false);
             let headers = SignedHeaders::new(&parts.headers, settings.headers, &own);
             let names = headers.names();
-            let request = draft.canonical(&parts, &pieces, &pieces.target.query, &headers, &names);
+            let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
             check("header", &draft.explanation(&request, &pieces.prepared));
 
             let headers = draft.presigned_headers(&parts.headers, &pieces);
-            let url = draft.unsigned(&case.credentials(), &pieces, &headers, case.expires_in());
+            let url = draft.unsigned(&case.credentials(), &pieces, &query, &headers, case.expires_in());
             let (query, names) = (url.query(), headers.names());
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
             check("query", &draft.explanation(&request, &pieces.prepared));

@@ -1,5 +1,7 @@
 //! Which headers are signed, and how they are written.
 
+use std::borrow::Cow;
+
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{self, CONTENT_ENCODING},
@@ -104,36 +106,52 @@ fn is_chunked(value: &HeaderValue) -> bool {
 }
 
 /// The headers to sign, sorted by name; those of one name stay in their order.
-pub(super) struct SignedHeaders<'a>(SmallVec<[(&'a str, &'a [u8]); 16]>);
+pub(super) struct SignedHeaders<'a>(SmallVec<[Header<'a>; 16]>);
+
+struct Header<'a> {
+    name: &'a str,
+    value: &'a [u8],
+    /// Whether the value is as it is signed. What the signature itself brings is made so, and need not be looked at.
+    is_folded: bool,
+}
 
 impl<'a> SignedHeaders<'a> {
     /// The selected headers of the request, with the signature's own in the place of those that it had under their names.
+    #[inline]
     pub(super) fn new(
         headers: &'a HeaderMap,
         selection: &HeaderSelection,
         own: &[(&'static str, Option<&'a [u8]>)],
     ) -> Self {
-        let mut signed = Self(SmallVec::new());
+        let mut signed = SmallVec::<[Header<'a>; 16]>::new();
         for (name, value) in headers {
             let text = name.as_str();
             let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| text == *own);
             if selection.takes(name, headers) && !is_own() {
-                signed.0.push((text, value.as_bytes()));
+                signed.push(Header { name: text, value: value.as_bytes(), is_folded: false });
             }
         }
-        signed.0.extend(own.iter().filter_map(|(name, value)| Some((*name, (*value)?))));
-        signed.0.sort_by_key(|(name, _)| *name);
-        signed
+        for (name, value) in own {
+            if let Some(value) = *value {
+                signed.push(Header { name, value, is_folded: true });
+            }
+        }
+        signed.sort_by_key(|header| header.name);
+        Self(signed)
     }
 
     /// `name:value` lines.
     pub(super) fn write(&self, sink: &mut impl Sink) {
-        for same in self.0.chunk_by(|(a, _), (b, _)| a == b) {
+        for same in self.0.chunk_by(|a, b| a.name == b.name) {
             let mut separator: &[u8] = b":";
-            sink.put(same[0].0.as_bytes());
-            for (_, value) in same {
+            sink.put(same[0].name.as_bytes());
+            for header in same {
                 sink.put(separator);
-                write_value(sink, value);
+                if header.is_folded {
+                    sink.put(header.value);
+                } else {
+                    sink.put(&folded(header.value));
+                }
                 separator = b",";
             }
             sink.put(b"\n");
@@ -163,7 +181,7 @@ impl<'a> SignedHeaders<'a> {
     }
 
     fn each_name(&self) -> impl Iterator<Item = &'a str> {
-        self.0.chunk_by(|(a, _), (b, _)| a == b).map(|same| same[0].0)
+        self.0.chunk_by(|a, b| a.name == b.name).map(|same| same[0].name)
     }
 }
 
@@ -181,16 +199,12 @@ fn has_space_to_fold(value: &[u8]) -> bool {
 }
 
 /// A value without white space around it, and with one space for each run of it inside.
-fn write_value(sink: &mut impl Sink, value: &[u8]) {
+pub(super) fn folded(value: &[u8]) -> Cow<'_, [u8]> {
     if !has_space_to_fold(value) {
-        return sink.put(value);
+        return value.into();
     }
-    let mut separator: &[u8] = b"";
-    for word in value.split(|byte| is_space(*byte)).filter(|word| !word.is_empty()) {
-        sink.put(separator);
-        sink.put(word);
-        separator = b" ";
-    }
+    let words: Vec<_> = value.split(|byte| is_space(*byte)).filter(|word| !word.is_empty()).collect();
+    words.join(&b' ').into()
 }
 
 #[cfg(test)]

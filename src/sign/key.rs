@@ -2,7 +2,7 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
-    mem,
+    mem, ptr,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -17,6 +17,7 @@ use super::{
     SignError, Signature,
     canonical::HashSink,
     date::Dates,
+    headers::folded,
     string_to_sign::{Algorithm, CredentialScope, StringToSign},
 };
 use crate::lanes::Lanes;
@@ -55,9 +56,8 @@ impl SigningKey {
     pub(super) fn sign_text(&self, text: &StringToSign<'_>) -> Signature {
         match self {
             Self::Hmac(HmacKey(keyed)) => {
-                let mut sink = HashSink::new(keyed.clone());
-                text.write(&mut sink);
-                Signature::new(sink.finish().finalize().into_bytes().into())
+                let mac = HashSink::hash(keyed.clone(), |sink| text.write(sink));
+                Signature::new(mac.finalize().into_bytes().into())
             }
             #[cfg(feature = "sigv4a")]
             Self::Ecdsa(key) => key.sign(&[&text.to_text()]),
@@ -89,7 +89,7 @@ fn derive(secret: &str, day: [u8; 8], region: &str, service: &str) -> HmacKey {
 #[derive(Clone)]
 pub(crate) struct Prepared {
     pub(super) key: SigningKey,
-    /// The session token as the header that goes out.
+    /// The session token as the header that goes out, spelled as it is signed.
     pub(crate) token: Option<HeaderValue>,
 }
 
@@ -132,7 +132,7 @@ impl Entry {
             return Err(SignError::AccessKeyId);
         }
         let token = credentials.session_token().filter(|token| !token.is_empty());
-        let token = token.map(|token| sensitive(token.as_bytes())).transpose()?;
+        let token = token.map(|token| sensitive(&folded(token.as_bytes()))).transpose()?;
         let key = match algorithm {
             Algorithm::Hmac => {
                 SigningKey::Hmac(derive(credentials.secret_access_key(), scope.date.day(), region, service))
@@ -156,10 +156,18 @@ impl Entry {
             && self.algorithm == scope.algorithm
             && *self.region == *scope.region
             && *self.service == *scope.service
-            && self.credentials.access_key_id() == credentials.access_key_id()
-            && self.credentials.secret_access_key() == credentials.secret_access_key()
-            && self.credentials.session_token() == credentials.session_token()
+            && same(self.credentials.access_key_id(), credentials.access_key_id())
+            && same(self.credentials.secret_access_key(), credentials.secret_access_key())
+            && match (self.credentials.session_token(), credentials.session_token()) {
+                (Some(a), Some(b)) => same(a, b),
+                (a, b) => a.is_none() && b.is_none(),
+            }
     }
+}
+
+/// Clones of credentials share their texts, and a session token is long.
+fn same(a: &str, b: &str) -> bool {
+    ptr::eq(a, b) || a == b
 }
 
 /// Whether a name holds letters, digits and the few other characters that names have, or these.

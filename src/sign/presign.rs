@@ -31,7 +31,7 @@ impl Draft<'_> {
     ) -> Result<Signature, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
-        let mut url = self.unsigned(credentials, &pieces, &headers, expires_in);
+        let mut url = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
         let (query, names) = (url.query(), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
         let signature = self.signature(&request, &pieces.prepared);
@@ -62,7 +62,7 @@ impl Draft<'_> {
     ) -> Result<Explanation, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
-        let url = self.unsigned(credentials, &pieces, &headers, expires_in);
+        let url = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
         let (query, names) = (url.query(), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
         Ok(self.explanation(&request, &pieces.prepared))
@@ -98,14 +98,14 @@ impl Draft<'_> {
     pub(super) fn presigned_headers<'h>(&'h self, headers: &'h HeaderMap, pieces: &'h Pieces<'_>) -> SignedHeaders<'h> {
         let mut own: [(&str, Option<&[u8]>); OWN] = [
             ("host", Some(&pieces.host.value)),
-            (DATE.as_str(), None),
-            (TokenHeader::SecurityToken.name().as_str(), None),
-            (TokenHeader::S3Session.name().as_str(), None),
             (CONTENT_SHA256.as_str(), None),
+            (DATE.as_str(), None),
             (REGION_SET.as_str(), None),
+            (TokenHeader::S3Session.name().as_str(), None),
+            (TokenHeader::SecurityToken.name().as_str(), None),
         ];
         if self.sends_hash_beside(headers) {
-            own[4].1 = Some(self.payload.as_bytes());
+            own[1].1 = Some(self.payload.as_bytes());
         }
         SignedHeaders::new(headers, self.settings.headers, &own)
     }
@@ -123,19 +123,19 @@ impl Draft<'_> {
         &self,
         credentials: &Credentials,
         pieces: &Pieces<'_>,
+        query: &Query<'_>,
         headers: &SignedHeaders<'_>,
         expires_in: Duration,
     ) -> Url {
-        let path = pieces.target.path.as_bytes();
-        let query = pieces.target.query.text();
+        let path = pieces.path.as_bytes();
         let scope = self.scope();
         let token = credentials.session_token().unwrap_or_default();
-        let mut text = Vec::with_capacity(path.len() + query.len() + token.len() + 480);
+        let mut text = Vec::with_capacity(path.len() + query.text().len() + token.len() + 480);
         text.put(if path.is_empty() { b"/" } else { path });
         text.put(b"?");
         let start = text.len();
-        text.put(query);
-        let mut url = Url { parameters: pieces.target.query.parameters_from(start), text };
+        text.put(query.text());
+        let mut url = Url { parameters: query.parameters_from(start), text };
 
         url.add("X-Amz-Algorithm", |text| text.put(scope.algorithm.name().as_bytes()));
         url.add("X-Amz-Credential", |text| {
@@ -186,6 +186,6 @@ impl Url {
     }
 
     pub(super) fn query(&self) -> Query<'_> {
-        Query::sorted(self.text.as_slice().into(), self.parameters.clone())
+        Query::new(&self.text, self.parameters.clone())
     }
 }

@@ -17,27 +17,12 @@ use super::{
     PathEncoding, Profile, SignError,
     canonical::Sink,
     encode::{decode_encode, encode, is_unreserved_or_slash},
+    headers::folded,
     query::Query,
 };
 
-/// Path and query in the spelling that goes out.
-pub(super) struct Target<'a> {
-    pub(super) path: Cow<'a, str>,
-    pub(super) query: Query<'a>,
-}
-
-impl<'a> Target<'a> {
-    pub(super) fn of(uri: &'a Uri, profile: &Profile) -> Self {
-        Self { path: wire_path(uri.path(), profile), query: Query::of(uri.query().unwrap_or_default()) }
-    }
-
-    fn is_changed(&self) -> bool {
-        matches!(self.path, Cow::Owned(_)) || self.query.is_changed()
-    }
-}
-
 /// The path as it goes out: normalised where the profile says so, and with no `+` where S3 would read a space.
-fn wire_path<'a>(path: &'a str, profile: &Profile) -> Cow<'a, str> {
+pub(super) fn wire_path<'a>(path: &'a str, profile: &Profile) -> Cow<'a, str> {
     let path = if profile.normalize_path { normalize(path) } else { Cow::Borrowed(path) };
     match profile.path_encoding {
         PathEncoding::Single if path.contains('+') => path.replace('+', "%2B").into(),
@@ -78,7 +63,7 @@ pub(super) fn write_path(sink: &mut impl Sink, path: &str, encoding: PathEncodin
     }
 }
 
-/// The host that is signed, and whether the URI must be written anew to show the same one.
+/// The host as it is signed, and whether the URI must be written anew to show the same one.
 pub(super) struct Host<'a> {
     pub(super) value: Cow<'a, [u8]>,
     authority_differs: bool,
@@ -91,7 +76,7 @@ impl<'a> Host<'a> {
         let mut hosts = headers.get_all(HOST).iter();
         if let Some(host) = hosts.next() {
             return match hosts.count() {
-                0 => Ok(Self { value: host.as_bytes().into(), authority_differs: false }),
+                0 => Ok(Self { value: folded(host.as_bytes()), authority_differs: false }),
                 more => Err(SignError::SeveralHosts(more + 1)),
             };
         }
@@ -106,7 +91,7 @@ impl<'a> Host<'a> {
             return Ok(Self { value, authority_differs });
         }
         match configured {
-            Some(host) => Ok(Self { value: host.as_bytes().into(), authority_differs: false }),
+            Some(host) => Ok(Self { value: folded(host.as_bytes()), authority_differs: false }),
             None => Err(SignError::NoHost),
         }
     }
@@ -140,16 +125,20 @@ fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> 
 }
 
 /// The URI to send, where it differs from the one that came.
-pub(super) fn rewritten(uri: &Uri, target: &Target<'_>, host: &Host<'_>) -> Result<Option<Uri>, SignError> {
-    if !target.is_changed() && !host.authority_differs {
+pub(super) fn rewritten(
+    uri: &Uri,
+    path: &Cow<'_, str>,
+    query: &Query<'_>,
+    host: &Host<'_>,
+) -> Result<Option<Uri>, SignError> {
+    if matches!(path, Cow::Borrowed(_)) && !query.is_changed() && !host.authority_differs {
         return Ok(None);
     }
-    let query = target.query.text();
-    let mut text = Vec::with_capacity(target.path.len() + 1 + query.len());
-    text.put(target.path.as_bytes());
-    if !query.is_empty() || uri.query() == Some("") {
+    let mut text = Vec::with_capacity(path.len() + 1 + query.text().len());
+    text.put(path.as_bytes());
+    if !query.text().is_empty() || uri.query() == Some("") {
         text.put(b"?");
-        text.put(query);
+        text.put(query.text());
     }
     with_path_and_query(uri, text, host).map(Some)
 }
@@ -232,8 +221,8 @@ mod tests {
             let parsed: Uri = uri.parse().unwrap();
             let headers = HeaderMap::new();
             let signed = Host::of(&headers, &parsed, None).unwrap();
-            let target = Target::of(&parsed, &Profile::for_service("s3"));
-            let sent = rewritten(&parsed, &target, &signed).unwrap().unwrap_or_else(|| parsed.clone());
+            let sent = rewritten(&parsed, &parsed.path().into(), &Query::of(&parsed), &signed).unwrap();
+            let sent = sent.unwrap_or_else(|| parsed.clone());
             assert_eq!(sent.authority().unwrap().as_str(), expected, "{uri}");
         }
     }
@@ -251,7 +240,7 @@ mod tests {
         let uri: Uri = "http://h/a?X-Amz-Signature=0".parse().unwrap();
         let headers = HeaderMap::new();
         let host = Host::of(&headers, &uri, None).unwrap();
-        let sent = rewritten(&uri, &Target::of(&uri, &Profile::for_service("s3")), &host).unwrap().unwrap();
+        let sent = rewritten(&uri, &uri.path().into(), &Query::of(&uri), &host).unwrap().unwrap();
         assert_eq!(sent, "http://h/a");
     }
 }
