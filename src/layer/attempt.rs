@@ -14,10 +14,15 @@ pub(super) struct Attempt {
     pub(super) config: Arc<Config>,
     /// The cache that the request brought along, where it did.
     pub(super) credentials_from: Option<CredentialsCache>,
+    pub(super) moment: Moment,
+}
+
+/// What a request is signed with, and when.
+pub(super) struct Moment {
     pub(super) credentials: Arc<Credentials>,
     pub(super) skew: SkewedAttempt,
-    /// When it was signed, by the clock.
-    pub(super) sent: SystemTime,
+    /// The time by the clock, as it is.
+    pub(super) clock: SystemTime,
 }
 
 impl Attempt {
@@ -27,11 +32,11 @@ impl Attempt {
             return;
         }
         let cache = self.credentials_from.as_ref().unwrap_or(&self.config.credentials);
-        if let Some(skew) = self.config.skew.answered(self.skew, self.sent, || cache.now(), response) {
+        if let Some(skew) = self.config.skew.answered(self.moment.skew, self.moment.clock, || cache.now(), response) {
             response.extensions_mut().insert(skew);
         }
         if rejects_credentials(response) {
-            cache.invalidate(self.credentials.access_key_id());
+            cache.invalidate(self.moment.credentials.access_key_id());
         }
     }
 }

@@ -114,7 +114,8 @@ pub(super) fn into_bytes(mut data: impl Buf) -> Bytes {
 
 /// Reads a body to its end, hashing it on the way.
 pub(super) struct Buffering {
-    hash: Sha256,
+    /// Begun with the second piece: a body that is one piece is hashed at once.
+    hash: Option<Sha256>,
     buffered: Buffered,
     length: u64,
     limit: u64,
@@ -122,7 +123,7 @@ pub(super) struct Buffering {
 
 impl Buffering {
     pub(super) fn new(limit: u64) -> Self {
-        Self { hash: Sha256::new(), buffered: Buffered::default(), length: 0, limit }
+        Self { hash: None, buffered: Buffered::default(), length: 0, limit }
     }
 
     pub(super) fn poll<B: Body<Error: Into<BoxError>>>(
@@ -138,21 +139,27 @@ impl Buffering {
                     if self.length > self.limit {
                         return Poll::Ready(Err(Error::new(ErrorKind::BodyTooLarge)));
                     }
-                    self.hash.update(&piece);
-                    if !piece.is_empty() {
-                        self.buffered.pieces.push(piece);
-                    }
+                    self.push(piece);
                 }
                 Err(frame) => self.buffered.trailers = frame.into_trailers().ok().map(Box::new),
             }
         }
-        let hash = if self.length == 0 {
-            PayloadHash::EMPTY
-        } else {
-            <[u8; 32]>::from(mem::take(&mut self.hash).finalize()).into()
+        let hash = match (self.hash.take(), &self.buffered.pieces[..]) {
+            (Some(hash), _) => <[u8; 32]>::from(hash.finalize()).into(),
+            (None, pieces) => PayloadHash::of(pieces.first().map_or(&[][..], |piece| piece)),
         };
         let buffered = mem::take(&mut self.buffered);
         Poll::Ready(Ok((hash, SignedBody { inner: Inner::Buffered { buffered } })))
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        if piece.is_empty() {
+            return;
+        }
+        if let Some(first) = self.buffered.pieces.first() {
+            self.hash.get_or_insert_with(|| Sha256::new_with_prefix(first)).update(&piece);
+        }
+        self.buffered.pieces.push(piece);
     }
 }
 

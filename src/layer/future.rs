@@ -14,7 +14,7 @@ use tower::{BoxError, Service};
 
 use super::{
     SignedBody, SigningOverrides,
-    attempt::Attempt,
+    attempt::{Attempt, Moment},
     body::Buffering,
     chunked::{Chunked, Chunking},
     config::Config,
@@ -24,8 +24,7 @@ use super::{
 use crate::{
     CredentialsCache, Error,
     credentials::{Credentials, Lookup},
-    retry::SkewedAttempt,
-    sign::{Draft, PayloadHash, Settings},
+    sign::{Draft, PayloadHash, Settings, SignError},
 };
 
 pin_project! {
@@ -45,7 +44,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<S, B, F> {
         Buffering { job: Option<Job<S>>, buffering: Buffering, #[pin] body: B },
-        Signing { work: Option<Work<S, B>>, lookup: Option<Lookup> },
+        Signing { job: Option<Job<S>>, load: Option<Load<B>>, lookup: Option<Lookup> },
         Responding { #[pin] response: F, attempt: Option<Attempt> },
         Failed { error: Option<Error> },
     }
@@ -58,12 +57,6 @@ pub(super) struct Job<S> {
     pub(super) overrides: Option<Box<SigningOverrides>>,
     pub(super) parts: Parts,
     pub(super) service: S,
-}
-
-/// A request that only lacks its signature.
-struct Work<S, B> {
-    job: Job<S>,
-    load: Load<B>,
 }
 
 /// What is signed of a body, and what is sent of it.
@@ -99,13 +92,28 @@ impl<S> Job<S> {
         overridden.unwrap_or(&self.config.credentials)
     }
 
-    fn sign<B>(
+    fn sign<B>(&mut self, load: Load<B>, as_of: &Moment) -> Result<SignedBody<B>, Error> {
+        match load {
+            Load::Ready(payload, body) => {
+                self.with_draft(payload, as_of, |draft, parts, credentials| draft.sign(parts, credentials))?;
+                Ok(body)
+            }
+            Load::Chunked(chunked, body) => {
+                chunked.prepare(&mut self.parts.headers)?;
+                let signer = self.with_draft(chunked.payload_hash(), as_of, |draft, parts, credentials| {
+                    draft.sign_chunked(parts, credentials)
+                })?;
+                Ok(SignedBody::chunked(body, Chunking::new(*chunked, signer)))
+            }
+        }
+    }
+
+    fn with_draft<T>(
         &mut self,
-        load: Load<B>,
-        credentials: &Credentials,
-        now: SystemTime,
-        skew: SkewedAttempt,
-    ) -> Result<SignedBody<B>, Error> {
+        payload: PayloadHash,
+        Moment { credentials, skew, clock }: &Moment,
+        sign: impl FnOnce(&Draft<'_>, &mut Parts, &Credentials) -> Result<T, SignError>,
+    ) -> Result<T, Error> {
         let Self { config, overrides, parts, .. } = self;
         let scope = config.scope(parts, overrides.as_deref())?;
         let settings = Settings {
@@ -117,43 +125,33 @@ impl<S> Job<S> {
             host: config.host.as_deref(),
             keys: &config.keys,
         };
-        let time = skew.corrected(now);
-        let (payload, body) = match load {
-            Load::Ready(payload, body) => {
-                Draft::new(settings, payload, time)?.sign(parts, credentials)?;
-                (payload, body)
-            }
-            Load::Chunked(chunked, body) => {
-                chunked.prepare(&mut parts.headers)?;
-                let payload = chunked.payload_hash();
-                let signer = Draft::new(settings, payload, time)?.sign_chunked(parts, credentials)?;
-                (payload, SignedBody::chunked(body, Chunking::new(*chunked, signer)))
-            }
-        };
+        let signed = sign(&Draft::new(settings, payload, skew.corrected(*clock))?, parts, credentials)?;
         Watch::signed(&scope, &payload, credentials, skew.offset());
-        Ok(body)
+        Ok(signed)
     }
+}
 
-    /// Signs the request and hands it to the inner service.
-    fn send<B>(
-        mut self,
-        load: Load<B>,
-        credentials: Arc<Credentials>,
-        now: SystemTime,
-        watch: &Watch,
-    ) -> Result<State<S, B, S::Future>, Error>
-    where
-        S: Service<Request<SignedBody<B>>>,
-    {
-        let skew = self.config.skew.attempt(&self.parts.uri, &self.parts.headers);
-        let signed = watch.within(|| self.sign(load, &credentials, now, skew));
-        let body = signed.map_err(|error| watch.failed(error))?;
-        let Self { config, overrides, parts, mut service } = self;
-        let response = service.call(Request::from_parts(parts, body));
-        let credentials_from = overrides.and_then(|overrides| overrides.credentials);
-        let attempt = Attempt { config, credentials_from, credentials, skew, sent: now };
-        Ok(State::Responding { response, attempt: Some(attempt) })
-    }
+/// Signs the request where it lies, and hands it to the inner service.
+fn send<S, B>(
+    job: &mut Option<Job<S>>,
+    load: Load<B>,
+    credentials: Arc<Credentials>,
+    clock: SystemTime,
+    watch: &Watch,
+) -> Result<State<S, B, S::Future>, Error>
+where
+    S: Service<Request<SignedBody<B>>>,
+{
+    let Some(waiting) = job else { return Ok(State::Failed { error: None }) };
+    let skew = waiting.config.skew.attempt(&waiting.parts.uri, &waiting.parts.headers);
+    let as_of = Moment { credentials, skew, clock };
+    let body = watch.within(|| waiting.sign(load, &as_of)).map_err(|error| watch.failed(error))?;
+    let Some(Job { config, overrides, parts, mut service }) = job.take() else {
+        return Ok(State::Failed { error: None });
+    };
+    let response = service.call(Request::from_parts(parts, body));
+    let credentials_from = overrides.and_then(|overrides| overrides.credentials);
+    Ok(State::Responding { response, attempt: Some(Attempt { config, credentials_from, moment: as_of }) })
 }
 
 impl<S, B, F> ResponseFuture<S, B, F> {
@@ -167,7 +165,7 @@ impl<S, B, F> ResponseFuture<S, B, F> {
     }
 
     fn signing(job: Job<S>, load: Load<B>) -> State<S, B, F> {
-        State::Signing { work: Some(Work { job, load }), lookup: None }
+        State::Signing { job: Some(job), load: Some(load), lookup: None }
     }
 
     pub(super) fn responding(response: F) -> Self {
@@ -195,21 +193,21 @@ where
                 StateProjection::Buffering { job, buffering, body } => {
                     let read = ready!(watch.within(|| buffering.poll(body, cx)));
                     let (payload, body) = read.map_err(|error| watch.failed(error))?;
-                    let Some(job) = job.take() else { return Poll::Pending };
+                    let Some(waiting) = job else { return Poll::Pending };
                     let load = Load::Ready(payload, body);
-                    let cache = job.credentials();
+                    let cache = waiting.credentials();
                     let now = cache.now();
                     match cache.try_get_at(now) {
-                        Some(credentials) => job.send(load, credentials, now, watch)?,
-                        None => State::Signing { work: Some(Work { job, load }), lookup: None },
+                        Some(credentials) => send(job, load, credentials, now, watch)?,
+                        None => State::Signing { job: job.take(), load: Some(load), lookup: None },
                     }
                 }
-                StateProjection::Signing { work, lookup } => {
-                    let Some(waiting) = work else { return Poll::Pending };
-                    let found = ready!(watch.within(|| poll_credentials(waiting.job.credentials(), lookup, cx)));
+                StateProjection::Signing { job, load, lookup } => {
+                    let Some(waiting) = job else { return Poll::Pending };
+                    let found = ready!(watch.within(|| poll_credentials(waiting.credentials(), lookup, cx)));
                     let (credentials, now) = found.map_err(|error| watch.failed(error))?;
-                    let Some(Work { job, load }) = work.take() else { return Poll::Pending };
-                    job.send(load, credentials, now, watch)?
+                    let Some(load) = load.take() else { return Poll::Pending };
+                    send(job, load, credentials, now, watch)?
                 }
                 StateProjection::Responding { response, attempt } => {
                     let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
