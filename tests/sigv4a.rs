@@ -153,3 +153,53 @@ fn one_region_signs_without_the_set_of_an_earlier_signature() {
     let authorization = parts.headers["authorization"].to_str().unwrap();
     assert!(!authorization.contains("region-set") && authorization.starts_with("AWS4-HMAC-SHA256 "));
 }
+
+/// What the Go SDK tests its signer with.
+#[test]
+#[ignore = "reads the vectors in the folder that SIGV4_VECTORS names"]
+fn published_cases() {
+    let text = std::fs::read_to_string(support::vectors().join("signing/published.json")).unwrap();
+    let published: Value = serde_json::from_str(&text).unwrap();
+    let mut passed = 0;
+    for case in published["vectors"].as_array().unwrap() {
+        let kind = case["kind"].as_str().unwrap();
+        if !matches!(kind, "v4a-header" | "v4a-query") {
+            continue;
+        }
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let credentials = &case["credentials"];
+        let credentials = Credentials::new(
+            text(&credentials["access_key_id"]).unwrap(),
+            text(&credentials["secret_access_key"]).unwrap(),
+            text(&credentials["token"]),
+            None,
+            "published",
+        );
+        let mut uri = text(&case["request"]["uri"]).unwrap();
+        for hoisted in case["request"]["hoisted_params"].as_array().into_iter().flatten() {
+            uri += &format!("?{}={}", hoisted[0].as_str().unwrap(), hoisted[1].as_str().unwrap());
+        }
+        let mut request = Request::builder().method(case["request"]["method"].as_str().unwrap()).uri(uri);
+        for header in case["request"]["headers_to_sign"].as_array().unwrap() {
+            request = request.header(header[0].as_str().unwrap(), header[1].as_str().unwrap());
+        }
+        let parts = request.body(()).unwrap().into_parts().0;
+        let mut profile = Profile::for_service("dynamodb");
+        profile.normalize_path = false;
+        let signer = Signer::sigv4a("dynamodb", text(&case["region_set"]).unwrap())
+            .profile(profile)
+            .headers(HeaderSelection::all().include(CONTENT_LENGTH));
+        let explanation = if kind == "v4a-query" {
+            let expires_in = Duration::from_secs(case["expires_in"].as_u64().unwrap());
+            signer.explain_presigned(&parts, PayloadHash::EMPTY, &credentials, UNIX_EPOCH, expires_in)
+        } else {
+            signer.explain(&parts, PayloadHash::EMPTY, &credentials, UNIX_EPOCH)
+        };
+        let (explanation, expected) = (explanation.unwrap(), &case["expected"]);
+        assert_eq!(explanation.canonical_request, expected["canonical_request"].as_str().unwrap(), "{}", case["id"]);
+        assert_eq!(explanation.string_to_sign, expected["string_to_sign"].as_str().unwrap(), "{}", case["id"]);
+        assert_eq!(explanation.signed_headers, expected["signed_headers"].as_str().unwrap(), "{}", case["id"]);
+        passed += 1;
+    }
+    assert_eq!(passed, 3);
+}

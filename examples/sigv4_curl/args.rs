@@ -3,7 +3,10 @@
 use std::path::PathBuf;
 
 use clap::{Parser, ValueEnum};
-use tower_sigv4::clock::{SystemTimeSource, TimeSource};
+use tower_sigv4::{
+    Checksum,
+    clock::{SystemTimeSource, TimeSource},
+};
 
 use crate::{
     body::Body,
@@ -64,9 +67,26 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
 
-    /// What is signed of the body: its hash, nothing, or the hash that x-amz-content-sha256 already holds
+    /// What is signed of the body: its hash, nothing, the hash that x-amz-content-sha256 already holds, or its chunks one by
+    /// one, also with a checksum behind them; or chunks that are not signed, with a checksum behind them
     #[arg(long, value_name = "MODE")]
     payload: Option<Payload>,
+
+    /// The checksum behind the chunks: crc32, crc32c, crc64nvme, sha1 or sha256 [default: crc64nvme]
+    #[arg(long, value_name = "NAME")]
+    checksum: Option<Checksum>,
+
+    /// The number of bytes in a chunk, 8192 or more [default: 65536]
+    #[arg(long, value_name = "BYTES")]
+    chunk_size: Option<usize>,
+
+    /// Sign with SigV4a: for a set of regions, which is the one region where none is given
+    #[arg(long)]
+    sigv4a: bool,
+
+    /// Sign with SigV4a for these regions: names separated by commas, or *
+    #[arg(long, value_name = "NAMES")]
+    region_set: Option<String>,
 
     /// Which headers are signed: those that proxies leave alone, or all that may be
     #[arg(long = "headers", value_name = "MODE", default_value = "default")]
@@ -121,13 +141,18 @@ Credentials come from the environment (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
 configuration files, and the other places where AWS's own tools look.
 
 --lines takes the members method, url, headers (an array of pairs), body_hex, service, region, access_key_id,
-secret_access_key, session_token, time, payload, headers_mode, token, encode, normalize and presign, with the
-values of the options of these names. It answers {\"error\": ...} where a request cannot be signed.
+secret_access_key, session_token, time, payload, checksum, chunk_size, sigv4a, region_set, headers_mode, token,
+encode, normalize and presign, with the values of the options of these names. It answers {\"error\": ...} where a
+request cannot be signed.
+
+The payloads with a trailer take the feature `checksums`, SigV4a takes the feature `sigv4a`:
+cargo run --features checksums,sigv4a --example sigv4_curl -- ...
 
 Examples:
   sigv4_curl https://sts.amazonaws.com/ -d Action=GetCallerIdentity -d Version=2011-06-15
   sigv4_curl -T photo.jpg https://bucket.s3.eu-central-1.amazonaws.com/
   sigv4_curl --presign 3600 --no-send https://bucket.s3.eu-central-1.amazonaws.com/photo.jpg
+  sigv4_curl --payload chunked-trailer --checksum sha256 -T photo.jpg http://localhost:9000/bucket/
   sigv4_curl --explain --no-send --service s3 --region us-east-1 http://localhost:9000/bucket/key";
 
 /// `--payload`
@@ -136,6 +161,9 @@ pub(crate) enum Payload {
     Signed,
     Unsigned,
     Precomputed,
+    Chunked,
+    ChunkedTrailer,
+    ChunkedUnsignedTrailer,
 }
 
 /// `--headers`
@@ -212,7 +240,11 @@ impl Args {
             headers,
             service: self.service.clone(),
             region: self.region.clone(),
+            region_set: self.region_set.clone(),
+            sigv4a: self.sigv4a,
             payload: self.payload,
+            checksum: self.checksum,
+            chunk_size: self.chunk_size,
             selection: self.selection,
             token: self.token,
             encode: self.encode,

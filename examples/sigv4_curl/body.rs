@@ -9,12 +9,13 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Frame, SizeHint};
+use http_body_util::Either;
 use sha2::{Digest, Sha256};
 use tokio::{
     fs::File,
     io::{AsyncRead, AsyncReadExt, ReadBuf},
 };
-use tower_sigv4::sign::PayloadHash;
+use tower_sigv4::{SignedBody, sign::PayloadHash};
 
 use crate::{problem::Problem, response::Progress};
 
@@ -79,6 +80,22 @@ impl Body {
                 let file = File::open(&path).await.map_err(|error| cannot_read(&path, &error))?;
                 Ok(Upload { source: Source::File(file), left: length, progress: Progress::new("up", Some(length)) })
             }
+        }
+    }
+}
+
+/// A body that goes out as it is, or in chunks.
+#[derive(Debug)]
+pub(crate) enum Sending {
+    Whole(Body),
+    Chunked(SignedBody<Upload>),
+}
+
+impl Sending {
+    pub(crate) async fn open(self) -> Result<Either<Upload, SignedBody<Upload>>, Problem> {
+        match self {
+            Self::Whole(body) => Ok(Either::Left(body.open().await?)),
+            Self::Chunked(body) => Ok(Either::Right(body)),
         }
     }
 }

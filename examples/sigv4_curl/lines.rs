@@ -1,8 +1,14 @@
 //! `--lines`: one JSON object in, one out.
 
-use std::io::{BufRead, Write};
+use std::{
+    fmt::Display,
+    io::{BufRead, Write},
+    str::FromStr,
+};
 
+use bytes::Bytes;
 use clap::ValueEnum;
+use http_body_util::Full;
 use serde_json::{Map, Value, json};
 use tower_sigv4::{
     clock::{SystemTimeSource, TimeSource},
@@ -49,7 +55,11 @@ fn explained(line: &str) -> Result<Value, Problem> {
         headers: line.headers()?,
         service: line.text("service")?,
         region: line.text("region")?,
+        region_set: line.text("region_set")?,
+        sigv4a: line.boolean("sigv4a")?.unwrap_or_default(),
         payload: line.choice("payload")?,
+        checksum: line.parsed("checksum")?,
+        chunk_size: line.parsed("chunk_size")?,
         selection: line.choice("headers_mode")?.unwrap_or_default(),
         token: line.choice("token")?,
         encode: line.choice("encode")?,
@@ -63,7 +73,12 @@ fn explained(line: &str) -> Result<Value, Problem> {
     if let Some(name) = line.0.keys().next() {
         return Err(Problem::usage(format!("there is no setting {name:?}")));
     }
-    Ok(explain::json(&settings.sign(PayloadHash::of(&body), &credentials)?))
+    let signed = if settings.is_chunked() {
+        settings.sign_chunked(Full::<Bytes>::from(body), &credentials)?.0
+    } else {
+        settings.sign(PayloadHash::of(&body), &credentials)?
+    };
+    Ok(explain::json(&signed))
 }
 
 /// The members that were not taken yet; `null` is the same as absent.
@@ -93,6 +108,15 @@ impl Line {
             let possible = possible.map(|value| value.get_name().to_owned()).collect::<Vec<_>>().join(", ");
             Problem::usage(format!("{name} is {text:?}, which is none of: {possible}"))
         })
+    }
+
+    fn parsed<T: FromStr<Err: Display>>(&mut self, name: &str) -> Result<Option<T>, Problem> {
+        let text = match self.take(name) {
+            None => return Ok(None),
+            Some(Value::String(text)) => text,
+            Some(value) => value.to_string(),
+        };
+        text.parse().map(Some).map_err(|error| Problem::usage(format!("{name}: {error}")))
     }
 
     fn boolean(&mut self, name: &str) -> Result<Option<bool>, Problem> {

@@ -17,6 +17,7 @@ mod settings;
 
 use std::{io::Write, process::ExitCode};
 
+use body::Sending;
 use clap::Parser;
 use problem::Problem;
 
@@ -44,9 +45,14 @@ async fn run(args: args::Args) -> Result<ExitCode, Problem> {
     }
     let body = args.body().await?;
     let settings = args.settings(&body)?;
-    let (_, region) = settings.scope()?;
+    let region = settings.region_of_credentials()?;
     let credentials = credentials::load(args.profile.as_deref(), args.role_arn.as_deref(), region).await?;
-    let signed = settings.sign(body.hash().await?, &credentials)?;
+    let (signed, sending) = if settings.is_chunked() {
+        let (signed, body) = settings.sign_chunked(body.open().await?, &credentials)?;
+        (signed, Sending::Chunked(body))
+    } else {
+        (settings.sign(body.hash().await?, &credentials)?, Sending::Whole(body))
+    };
     if args.explain {
         print(&format!("{}\n", explain::json(&signed)))?;
     }
@@ -57,7 +63,7 @@ async fn run(args: args::Args) -> Result<ExitCode, Problem> {
         return Ok(ExitCode::SUCCESS);
     }
     let mut output = response::Output::new(args.output, args.include);
-    send::send(signed, body, args.max_time, &mut output).await
+    send::send(signed, sending, args.max_time, &mut output).await
 }
 
 fn print(text: &str) -> Result<(), Problem> {

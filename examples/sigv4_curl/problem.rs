@@ -45,6 +45,13 @@ impl From<clap::Error> for Problem {
     }
 }
 
+/// What is said of a body in chunks does not fit, or its request cannot be signed.
+impl From<tower_sigv4::Error> for Problem {
+    fn from(error: tower_sigv4::Error) -> Self {
+        Self::usage(line::of(&error))
+    }
+}
+
 impl From<SignError> for Problem {
     fn from(error: SignError) -> Self {
         let line = format!("cannot sign: {}", line::of(&error));

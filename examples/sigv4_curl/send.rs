@@ -13,7 +13,7 @@ use hyper_util::{
 };
 use tower_sigv4::sign::{Explanation, diagnose::diagnose};
 
-use crate::{body::Body, problem::Problem, response::Output, settings::Signed};
+use crate::{body::Sending, problem::Problem, response::Output, settings::Signed};
 
 /// As curl's `--fail`: the server answered, and not with a success.
 const REFUSED: u8 = 22;
@@ -23,7 +23,7 @@ const LONGEST_ERROR: usize = 1024 * 1024;
 
 pub(crate) async fn send(
     signed: Signed,
-    body: Body,
+    body: Sending,
     max_time: Option<u64>,
     output: &mut Output,
 ) -> Result<ExitCode, Problem> {
@@ -37,7 +37,7 @@ pub(crate) async fn send(
     }
 }
 
-async fn exchange(signed: Signed, body: Body, output: &mut Output) -> Result<ExitCode, Problem> {
+async fn exchange(signed: Signed, body: Sending, output: &mut Output) -> Result<ExitCode, Problem> {
     let Signed { mut parts, explanation, .. } = signed;
     // Not before signing: what is explained is the request that was asked for.
     let agent = HeaderValue::from_static(concat!("sigv4_curl/", env!("CARGO_PKG_VERSION")));
