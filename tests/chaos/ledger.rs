@@ -15,6 +15,8 @@ const SHORTEST_BACK_OFF: Duration = Duration::from_secs(300);
 const REST: Duration = Duration::from_secs(30);
 /// A back-off that would outlast the credentials ends in their last minute.
 const LAST_MINUTE: Duration = Duration::from_secs(60);
+/// A clock that is set back by less than this does not end a pause.
+const SLACK: Duration = Duration::from_secs(60);
 const LEAST_PAUSE: Duration = Duration::from_secs(1);
 
 /// Time since the day began.
@@ -184,9 +186,8 @@ impl Ledger {
             let last_failed = self.calls.iter().rev().find(|call| call.ended.is_some());
             let excused = last_failed.is_some_and(|call| {
                 let pause = if call.key.is_some() { REST } else { LONGEST_BACK_OFF };
-                let by_the_machine = machine.duration_since(call.ended_machine);
-                at.saturating_sub(call.ended.unwrap_or_default()) <= pause
-                    || by_the_machine.is_ok_and(|since| since <= pause)
+                let comes_by_again = machine + SLACK >= call.ended_machine && machine <= call.ended_machine + pause;
+                at.saturating_sub(call.ended.unwrap_or_default()) <= pause || comes_by_again
             });
             if let Some(call) = self.calls.iter().find(replaced) {
                 let better = format!("a key that was rejected, {rejected:?}, though there is a better one: {call:?}");
