@@ -117,7 +117,6 @@ struct Header<'a> {
 
 impl<'a> SignedHeaders<'a> {
     /// The selected headers of the request, with the signature's own in the place of those that it had under their names.
-    #[inline]
     pub(super) fn new(
         headers: &'a HeaderMap,
         selection: &HeaderSelection,

@@ -60,7 +60,6 @@ pub(super) struct Query<'a> {
 impl<'a> Query<'a> {
     /// The query of a URI. Parameters that an encoder would spell otherwise are encoded anew, order, duplicates and names
     /// without `=` stay, and the parameters of an earlier signature go.
-    #[inline]
     pub(super) fn of(uri: &'a Uri) -> Self {
         let query = uri.query().unwrap_or_default();
         let mut this = Self { text: query.as_bytes().into(), parameters: Parameters::new() };
