@@ -1,0 +1,146 @@
+//! What the layer leaves of the throughput of a hyper client: `cargo bench --bench stack`.
+//!
+//! Client and server talk over the loopback interface, each on a thread of its own, with 32 requests in flight. The same
+//! requests go through the layer, and with headers of equal size that were made beforehand; the two take turns.
+#![allow(missing_docs)]
+
+mod support;
+
+use std::{net::SocketAddr, sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, Response, Uri};
+use http_body::Body;
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioIo},
+};
+use support::{
+    median,
+    requests::{Case, now},
+};
+use tokio::task::JoinSet;
+use tower::{BoxError, Layer, Service, ServiceExt};
+use tower_sigv4::SigV4Layer;
+
+const IN_FLIGHT: u32 = 32;
+/// Of each of the in flight, in one turn: some tens of milliseconds.
+const REQUESTS: u32 = 40;
+
+type Requests = Arc<dyn Fn() -> Request<Full<Bytes>> + Send + Sync>;
+
+/// Reads each request to its end, and answers as shortly as `DynamoDB` does.
+fn serve(listener: std::net::TcpListener) -> std::io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            let answer = service_fn(|request: Request<Incoming>| async {
+                request.into_body().collect().await?;
+                Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(b"{}"))))
+            });
+            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+        }
+    })
+}
+
+fn client<B>() -> Client<HttpConnector, B>
+where
+    B: Body<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    let mut connector = HttpConnector::new();
+    connector.set_nodelay(true);
+    Client::builder(TokioExecutor::new()).build(connector)
+}
+
+/// Requests a second, with as many at a time as are in flight.
+async fn turn<S>(service: &S, request: &Requests) -> f64
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error: Into<BoxError>> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let started = Instant::now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..IN_FLIGHT {
+        tasks.spawn(one_after_another(service.clone(), Arc::clone(request)));
+    }
+    tasks.join_all().await.into_iter().collect::<Result<(), _>>().expect("the server answers");
+    f64::from(IN_FLIGHT * REQUESTS) / started.elapsed().as_secs_f64()
+}
+
+async fn one_after_another<S>(mut service: S, request: Requests) -> Result<(), BoxError>
+where
+    S: Service<Request<Full<Bytes>>, Response = Response<Incoming>, Error: Into<BoxError>>,
+{
+    for _ in 0..REQUESTS {
+        let service = service.ready().await.map_err(Into::into)?;
+        let response = service.call(request()).await.map_err(Into::into)?;
+        assert!(response.status().is_success());
+        response.into_body().collect().await?;
+    }
+    Ok(())
+}
+
+/// What the signature puts into a request, as values that need no more than to be cloned.
+fn headers(case: &Case) -> HeaderMap {
+    let mut parts = case.parts();
+    case.signer().sign(&mut parts, case.payload(), &case.credentials(), now()).expect("the case can be signed");
+    parts.headers
+}
+
+async fn compare(address: SocketAddr, rounds: usize) -> String {
+    let uri: Uri = format!("http://{address}/").parse().expect("an address is an authority");
+    let case = || Case { uri: uri.clone(), ..Case::post() };
+    let to_sign = case();
+    let plain: Requests = Arc::new(move || to_sign.request());
+    let (by_hand, made) = (case(), headers(&case()));
+    let with_headers: Requests = Arc::new(move || {
+        let mut request = by_hand.request();
+        for (name, value) in &made {
+            request.headers_mut().insert(name, value.clone());
+        }
+        request
+    });
+
+    let credentials = tower_sigv4::CredentialsCache::from(case().credentials());
+    credentials.get().await.expect("these credentials are there");
+    let layered = SigV4Layer::new(case().service, case().region, credentials).layer(client());
+    let bare = client::<Full<Bytes>>();
+    let (mut signed, mut made, mut ratios) = (Vec::new(), Vec::new(), Vec::new());
+    for round in 0..=rounds {
+        // Whoever is second finds warmer caches, so they change places.
+        let (with, without) = if round % 2 == 0 {
+            let with = turn(&layered, &plain).await;
+            (with, turn(&bare, &with_headers).await)
+        } else {
+            let without = turn(&bare, &with_headers).await;
+            (turn(&layered, &plain).await, without)
+        };
+        // The first round opens the connections.
+        if round > 0 {
+            signed.push(with);
+            made.push(without);
+            ratios.push(with / without);
+        }
+    }
+    format!(
+        "stack signed_per_s={:.0} by_hand_per_s={:.0} ratio={:.3} in_flight={IN_FLIGHT}",
+        median(signed),
+        median(made),
+        median(ratios),
+    )
+}
+
+fn main() {
+    let rounds = if std::env::args().any(|argument| argument == "--quick") { 60 } else { 300 };
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback interface is there");
+    let address = listener.local_addr().expect("it is bound");
+    listener.set_nonblocking(true).expect("a socket can be set so");
+    std::thread::spawn(|| allocation_counter::opt_out(|| serve(listener).expect("the server goes on")));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
+    allocation_counter::opt_out(|| println!("{}", runtime.block_on(compare(address, rounds))));
+}
