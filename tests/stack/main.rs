@@ -9,6 +9,7 @@ mod service;
 #[allow(dead_code, unreachable_pub, reason = "each test file uses a part of it")]
 mod virtual_time;
 
+mod connection;
 mod healing;
 mod limits;
 mod order;

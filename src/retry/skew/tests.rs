@@ -1,7 +1,17 @@
-use http::Request;
+use std::time::UNIX_EPOCH;
+
+use aws_smithy_types::date_time::{DateTime, Format};
+use http::{
+    Request,
+    header::{AGE, DATE},
+};
 use proptest::prelude::*;
 
 use super::*;
+use crate::{
+    Environment,
+    retry::skew::{DISABLED, seconds},
+};
 
 const S3: &str = "https://s3.amazonaws.com/key";
 
