@@ -42,13 +42,17 @@ impl Draft<'_> {
         }
 
         let content_sha256 = self.sends_hash_beside(&parts.headers).then(|| self.payload.header()).transpose()?;
-        parts.uri = with_path_and_query(&parts.uri, url.text, &pieces.host)?;
+        let uri = with_path_and_query(&parts.uri, url.text, &pieces.host)?;
+        if content_sha256.is_some() {
+            parts.headers.try_reserve(1)?;
+        }
+        parts.uri = uri;
         for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE, &REGION_SET]) {
             parts.headers.remove(name);
         }
         parts.headers.remove(AUTHORIZATION);
         if let Some(content_sha256) = content_sha256 {
-            parts.headers.try_insert(&CONTENT_SHA256, content_sha256)?;
+            parts.headers.insert(&CONTENT_SHA256, content_sha256);
         }
         Ok(signature)
     }

@@ -91,7 +91,7 @@ fn path() -> impl Strategy<Value = String> {
     ];
     let last = prop_oneof![8 => Just(""), 2 => Just("/"), 1 => Just("/."), 1 => Just("/..")];
     (vec(segment, 0..4), last).prop_map(|(segments, last)| {
-        let path = segments.iter().map(|segment| format!("/{segment}")).collect::<String>() + last;
+        let path = if segments.is_empty() { String::new() } else { format!("/{}", segments.join("/")) } + last;
         if path.is_empty() { "/".to_owned() } else { path }
     })
 }
@@ -132,9 +132,9 @@ fn headers() -> impl Strategy<Value = Vec<Header>> {
         few(Union::new(ORDINARY.map(Just)), 5, true),
         prop_oneof![4 => Just(Vec::new()), 1 => few(Union::new(OTHERS.map(Just)), 3, false)],
         signing,
-        seldom(10, "host", one_of(["example.org", "h:443", "h:9000"]).prop_map(|text| text.into()).boxed()),
+        seldom(10, "host", one_of(["example.org", "h:443", "h:9000"]).prop_map(Into::into).boxed()),
         seldom(5, "content-encoding", encoding.boxed()),
-        seldom(3, "x-amz-content-sha256", hash.prop_map(|text| text.into()).boxed()),
+        seldom(3, "x-amz-content-sha256", hash.prop_map(Into::into).boxed()),
     )
         .prop_map(|(ordinary, others, signing, host, encoding, hash)| {
             [ordinary, others, signing, host, encoding, hash].concat()
