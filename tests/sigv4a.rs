@@ -177,7 +177,7 @@ fn published_cases() {
         );
         let mut uri = text(&case["request"]["uri"]).unwrap();
         for hoisted in case["request"]["hoisted_params"].as_array().into_iter().flatten() {
-            uri += &format!("?{}={}", hoisted[0].as_str().unwrap(), hoisted[1].as_str().unwrap());
+            uri.extend(["?", hoisted[0].as_str().unwrap(), "=", hoisted[1].as_str().unwrap()]);
         }
         let mut request = Request::builder().method(case["request"]["method"].as_str().unwrap()).uri(uri);
         for header in case["request"]["headers_to_sign"].as_array().unwrap() {

@@ -95,6 +95,10 @@ impl<S> Job<S> {
     fn sign<B>(&mut self, load: Load<B>, as_of: &Moment) -> Result<SignedBody<B>, Error> {
         match load {
             Load::Ready(payload, body) => {
+                #[allow(
+                    clippy::redundant_closure_for_method_calls,
+                    reason = "the method is of one lifetime of the draft"
+                )]
                 self.with_draft(payload, as_of, |draft, parts, credentials| draft.sign(parts, credentials))?;
                 Ok(body)
             }

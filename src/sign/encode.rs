@@ -46,7 +46,7 @@ pub(super) fn is_canonical_escape(text: &[u8]) -> bool {
     escape(text).is_some_and(|byte| !is_unreserved(byte)) && text[1..3].iter().all(|digit| !digit.is_ascii_lowercase())
 }
 
-fn put_byte(sink: &mut impl Sink, byte: u8, keep: fn(u8) -> bool) {
+fn put_byte(sink: &mut impl Sink, byte: u8, keep: impl Fn(u8) -> bool) {
     if keep(byte) {
         sink.put(&[byte]);
     } else {
@@ -55,10 +55,10 @@ fn put_byte(sink: &mut impl Sink, byte: u8, keep: fn(u8) -> bool) {
 }
 
 /// Encodes every byte but those to keep, a `%` too.
-pub(super) fn encode(sink: &mut impl Sink, mut text: &[u8], keep: fn(u8) -> bool) {
+pub(super) fn encode(sink: &mut impl Sink, mut text: &[u8], keep: impl Fn(u8) -> bool) {
     while let Some(end) = text.iter().position(|byte| !keep(*byte)) {
         sink.put(&text[..end]);
-        put_byte(sink, text[end], keep);
+        put_byte(sink, text[end], &keep);
         text = &text[end + 1..];
     }
     sink.put(text);
@@ -66,14 +66,14 @@ pub(super) fn encode(sink: &mut impl Sink, mut text: &[u8], keep: fn(u8) -> bool
 
 /// Decodes, and encodes the result: each text that means the same comes out the same. A `%` that starts no escape stands
 /// for itself. `plus` is what a `+` stands for.
-pub(super) fn decode_encode(sink: &mut impl Sink, mut text: &[u8], plus: u8, keep: fn(u8) -> bool) {
+pub(super) fn decode_encode(sink: &mut impl Sink, mut text: &[u8], plus: u8, keep: impl Fn(u8) -> bool) {
     while let Some(end) = text.iter().position(|byte| !keep(*byte)) {
         sink.put(&text[..end]);
         let (byte, length) = match text[end] {
             b'+' => (plus, 1),
             byte => escape(&text[end..]).map_or((byte, 1), |byte| (byte, 3)),
         };
-        put_byte(sink, byte, keep);
+        put_byte(sink, byte, &keep);
         text = &text[end + length..];
     }
     sink.put(text);

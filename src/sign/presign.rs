@@ -31,18 +31,18 @@ impl Draft<'_> {
     ) -> Result<Signature, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
-        let mut url = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
-        let (query, names) = (url.query(), headers.names());
+        let (mut text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
+        let (query, names) = (Query::new(&text, parameters), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
         let signature = self.signature(&request, &pieces.prepared);
         drop((headers, query));
-        url.add("X-Amz-Signature", |text| text.put(signature.as_bytes()));
+        add(&mut text, "X-Amz-Signature", |text| text.put(signature.as_bytes()));
         if self.settings.profile.token == TokenPlacement::AfterSigning {
-            self.add_token(&mut url, credentials);
+            self.add_token(&mut text, credentials);
         }
 
         let content_sha256 = self.sends_hash_beside(&parts.headers).then(|| self.payload.header()).transpose()?;
-        let uri = with_path_and_query(&parts.uri, url.text, &pieces.host)?;
+        let uri = with_path_and_query(&parts.uri, text, &pieces.host)?;
         if content_sha256.is_some() {
             parts.headers.try_reserve(1)?;
         }
@@ -66,8 +66,8 @@ impl Draft<'_> {
     ) -> Result<Explanation, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
         let headers = self.presigned_headers(&parts.headers, &pieces);
-        let url = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
-        let (query, names) = (url.query(), headers.names());
+        let (text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
+        let (query, names) = (Query::new(&text, parameters), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
         Ok(self.explanation(&request, &pieces.prepared))
     }
@@ -91,9 +91,8 @@ impl Draft<'_> {
                 return Err(SignError::CredentialsExpireFirst { left });
             }
         }
-        let query = parts.uri.query().unwrap_or_default();
         let name = |parameter: &'p str| parameter.split('=').next().and_then(|name| auth_parameter(name.as_bytes()));
-        if let Some(name) = query.split('&').find_map(name) {
+        if let Some(name) = parts.uri.query().and_then(|query| query.split('&').find_map(name)) {
             return Err(SignError::AlreadyPresigned(name.to_owned()));
         }
         self.pieces(parts, credentials)
@@ -122,7 +121,8 @@ impl Draft<'_> {
         profile.content_sha256 && !is_understood || headers.contains_key(&CONTENT_SHA256)
     }
 
-    /// Path and query, spelled canonically, with all parameters of the signature but the signature.
+    /// Path and query, spelled canonically, with all parameters of the signature but the signature; and where in it they
+    /// stand.
     pub(super) fn unsigned(
         &self,
         credentials: &Credentials,
@@ -130,66 +130,54 @@ impl Draft<'_> {
         query: &Query<'_>,
         headers: &SignedHeaders<'_>,
         expires_in: Duration,
-    ) -> Url {
+    ) -> (Vec<u8>, Parameters) {
         let path = pieces.path.as_bytes();
         let scope = self.scope();
         let token = credentials.session_token().unwrap_or_default();
         let mut text = Vec::with_capacity(path.len() + query.text().len() + token.len() + 480);
         text.put(if path.is_empty() { b"/" } else { path });
         text.put(b"?");
-        let start = text.len();
+        let mut parameters = query.parameters_from(text.len());
         text.put(query.text());
-        let mut url = Url { parameters: query.parameters_from(start), text };
 
-        url.add("X-Amz-Algorithm", |text| text.put(scope.algorithm.name().as_bytes()));
-        url.add("X-Amz-Credential", |text| {
+        let mut add = |name, write_value: &dyn Fn(&mut Vec<u8>)| parameters.push(add(&mut text, name, write_value));
+        add("X-Amz-Algorithm", &|text| text.put(scope.algorithm.name().as_bytes()));
+        add("X-Amz-Credential", &|text| {
             encode(text, credentials.access_key_id().as_bytes(), is_unreserved);
             text.put(b"%2F");
             scope.write(text, b"%2F");
         });
-        url.add("X-Amz-Date", |text| text.put(self.date.timestamp()));
-        url.add("X-Amz-Expires", |text| {
+        add("X-Amz-Date", &|text| text.put(self.date.timestamp()));
+        add("X-Amz-Expires", &|text| {
             let written = write!(text, "{}", expires_in.as_secs());
             debug_assert!(written.is_ok(), "a vector takes all that is written");
         });
         if let Some(region_set) = scope.region_set() {
-            url.add("X-Amz-Region-Set", |text| encode(text, region_set, is_unreserved));
+            add("X-Amz-Region-Set", &|text| encode(text, region_set, is_unreserved));
         }
+        add("X-Amz-SignedHeaders", &|text| headers.write_names(text, b"%3B"));
         if self.settings.profile.token == TokenPlacement::Signed {
-            self.add_token(&mut url, credentials);
+            parameters.extend(self.add_token(&mut text, credentials));
         }
-        url.add("X-Amz-SignedHeaders", |text| headers.write_names(text, b"%3B"));
-        url
+        (text, parameters)
     }
 
-    fn add_token(&self, url: &mut Url, credentials: &Credentials) {
-        if let Some(token) = credentials.session_token().filter(|token| !token.is_empty()) {
-            let name = self.settings.profile.token_header.parameter();
-            url.add(name, |text| encode(text, token.as_bytes(), is_unreserved));
-        }
+    fn add_token(&self, text: &mut Vec<u8>, credentials: &Credentials) -> Option<Parameter> {
+        let token = credentials.session_token().filter(|token| !token.is_empty())?;
+        let name = self.settings.profile.token_header.parameter();
+        Some(add(text, name, |text| encode(text, token.as_bytes(), is_unreserved)))
     }
 }
 
-/// Path and query while parameters are added, and where they stand: so the query need not be read again.
-pub(super) struct Url {
-    text: Vec<u8>,
-    parameters: Parameters,
-}
-
-impl Url {
-    fn add(&mut self, name: &str, write_value: impl FnOnce(&mut Vec<u8>)) {
-        if !self.text.ends_with(b"?") {
-            self.text.put(b"&");
-        }
-        let start = self.text.len();
-        self.text.put(name.as_bytes());
-        let name_end = self.text.len();
-        self.text.put(b"=");
-        write_value(&mut self.text);
-        self.parameters.push(Parameter { start, name_end, end: self.text.len() });
+/// Adds a parameter to a URL and says where it stands, so that the query need not be read again.
+fn add(url: &mut Vec<u8>, name: &str, write_value: impl FnOnce(&mut Vec<u8>)) -> Parameter {
+    if !url.ends_with(b"?") {
+        url.put(b"&");
     }
-
-    pub(super) fn query(&self) -> Query<'_> {
-        Query::new(&self.text, self.parameters.clone())
-    }
+    let start = url.len();
+    url.put(name.as_bytes());
+    let name_end = url.len();
+    url.put(b"=");
+    write_value(url);
+    Parameter { start, name_end, end: url.len() }
 }

@@ -48,7 +48,7 @@ impl Parameter {
     }
 }
 
-pub(super) type Parameters = SmallVec<[Parameter; 16]>;
+pub(super) type Parameters = SmallVec<[Parameter; 8]>;
 
 /// A query in the one spelling that all readers share, and its parameters in canonical order.
 #[derive(Debug, Default)]

@@ -125,6 +125,7 @@ fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> 
 }
 
 /// The URI to send, where it differs from the one that came.
+#[allow(clippy::ptr_arg, reason = "whether the path is borrowed says whether it is the one that came")]
 pub(super) fn rewritten(
     uri: &Uri,
     path: &Cow<'_, str>,
