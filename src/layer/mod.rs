@@ -30,6 +30,8 @@ mod chunked;
 mod config;
 mod future;
 mod observe;
+#[doc = include_str!("order.md")]
+pub mod order {}
 mod overrides;
 mod payload;
 mod service;
@@ -53,7 +55,7 @@ use crate::CredentialsCache;
 /// Signs the requests of a tower stack with AWS Signature Version 4.
 ///
 /// A clone shares the credentials and the signing keys. See the [crate documentation](crate) for where in a stack it
-/// belongs.
+/// belongs, and [`order`] for what does not compile.
 #[derive(Debug, Clone)]
 pub struct SigV4Layer(Arc<Config>);
 
