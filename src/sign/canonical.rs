@@ -63,7 +63,7 @@ impl<H: Update> HashSink<H> {
 }
 
 impl<H: Update> Sink for HashSink<H> {
-    // Inlined, a separator is the store of one byte.
+    #[allow(clippy::inline_always, reason = "a separator becomes the store of one byte")]
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "most pieces are of a known length, which only the caller sees")]
     fn put(&mut self, bytes: &[u8]) {
@@ -77,17 +77,23 @@ impl<H: Update> Sink for HashSink<H> {
     }
 }
 
-/// Copies a piece of the same length. Most have two words at most, which take less time than a call of `memcpy` does: the
-/// first and the last eight bytes, which may overlap.
+/// Copies a piece of the same length. Most are short, and take less time than a call of `memcpy` does.
 #[inline]
 fn copy(to: &mut [u8], from: &[u8]) {
-    match (from.len(), from.first_chunk::<8>(), from.last_chunk::<8>()) {
-        (8..=16, Some(first), Some(last)) => {
-            let start = to.len() - last.len();
-            to[..8].copy_from_slice(first);
-            to[start..].copy_from_slice(last);
-        }
+    match from.len() {
+        8..=16 => copy_ends::<8>(to, from),
+        17..=32 => copy_ends::<16>(to, from),
         _ => to.copy_from_slice(from),
+    }
+}
+
+/// The first and the last bytes, which may overlap.
+#[inline]
+fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
+    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
+        let start = to.len() - N;
+        to[..N].copy_from_slice(first);
+        to[start..].copy_from_slice(last);
     }
 }
 

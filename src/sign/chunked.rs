@@ -25,7 +25,7 @@ use super::{
     PayloadHash, SignError, Signature,
     canonical::Sink,
     draft::Draft,
-    key::SigningKey,
+    key::{Prepared, SigningKey},
     string_to_sign::{Algorithm, CredentialScope, hex_of},
 };
 
@@ -208,13 +208,10 @@ pub(crate) struct ChunkSigner {
 }
 
 impl ChunkSigner {
-    fn new(key: SigningKey, scope: &CredentialScope<'_>, seed: Signature) -> Self {
-        let mut context = Vec::with_capacity(scope.date.timestamp().len() + scope.length() + 3);
-        context.put(b"\n");
-        context.put(scope.date.timestamp());
-        context.put(b"\n");
-        scope.write(&mut context, b"/");
-        context.put(b"\n");
+    fn new(prepared: &Prepared, scope: &CredentialScope<'_>, seed: Signature) -> Self {
+        let date = &scope.date;
+        let context = [b"\n", &date.timestamp()[..], b"\n", &date.day(), &prepared.scope_end, b"\n"].concat();
+        let key = prepared.key.clone();
         Self { key, algorithm: scope.algorithm, context: context.into(), previous: seed, hash: Sha256::new() }
     }
 
@@ -250,7 +247,7 @@ impl Draft<'_> {
     /// Signs the request's headers, as [`Draft::sign`] does: what comes back signs the chunks of its body.
     pub(crate) fn sign_chunked(&self, parts: &mut Parts, credentials: &Credentials) -> Result<ChunkSigner, SignError> {
         let (seed, prepared) = self.sign_with_key(parts, credentials)?;
-        Ok(ChunkSigner::new(prepared.key.clone(), &self.scope(), seed))
+        Ok(ChunkSigner::new(&prepared, &self.scope(), seed))
     }
 }
 

@@ -82,7 +82,7 @@ impl<'a> Draft<'a> {
         let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
-        let (mut authorization, names) = self.authorization(credentials, &headers);
+        let (mut authorization, names) = self.authorization(credentials, &pieces.prepared, &headers);
         let request = self.canonical(parts, &pieces, &query, &headers, &authorization[names..]);
         let signature = self.signature(&request, &pieces.prepared);
 
@@ -144,14 +144,19 @@ impl<'a> Draft<'a> {
     }
 
     pub(super) fn signature(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Signature {
-        prepared.key.sign_text(&StringToSign { scope: self.scope(), canonical_request: request.hash() })
+        prepared.key.sign_text(&self.string_to_sign(prepared, request.hash()))
+    }
+
+    fn string_to_sign<'p>(&self, prepared: &'p Prepared, canonical_request: [u8; 32]) -> StringToSign<'p> {
+        let algorithm = self.settings.algorithm;
+        StringToSign { algorithm, date: self.date, scope_end: &prepared.scope_end, canonical_request }
     }
 
     pub(super) fn explanation(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Explanation {
         let mut canonical_request = Vec::new();
         request.write(&mut canonical_request);
         let hash = PayloadHash::digest(&canonical_request);
-        let string_to_sign = StringToSign { scope: self.scope(), canonical_request: hash };
+        let string_to_sign = self.string_to_sign(prepared, hash);
         Explanation {
             signature: prepared.key.sign_text(&string_to_sign),
             signed_headers: into_text(request.signed_headers.to_vec()),
@@ -210,12 +215,17 @@ impl<'a> Draft<'a> {
     }
 
     /// The value of `authorization` up to the names of the signed headers, with which it ends; and where they start.
-    fn authorization(&self, credentials: &Credentials, headers: &SignedHeaders<'_>) -> (Vec<u8>, usize) {
-        let scope = self.scope();
+    fn authorization(
+        &self,
+        credentials: &Credentials,
+        prepared: &Prepared,
+        headers: &SignedHeaders<'_>,
+    ) -> (Vec<u8>, usize) {
         let algorithm = self.settings.algorithm;
         let key_id = credentials.access_key_id().as_bytes();
+        let scope_end = &prepared.scope_end;
         let names =
-            algorithm.name().len() + CREDENTIAL.len() + key_id.len() + 1 + scope.length() + SIGNED_HEADERS.len();
+            algorithm.name().len() + CREDENTIAL.len() + key_id.len() + 1 + 8 + scope_end.len() + SIGNED_HEADERS.len();
         // Exactly as long as it will be: a vector that is full becomes a header value without being copied.
         let length = names + headers.names_length() + SIGNATURE.len() + algorithm.width();
         let mut value = Vec::with_capacity(length);
@@ -223,7 +233,8 @@ impl<'a> Draft<'a> {
         value.put(CREDENTIAL);
         value.put(key_id);
         value.put(b"/");
-        scope.write(&mut value, b"/");
+        value.put(&self.date.day());
+        value.put(scope_end);
         value.put(SIGNED_HEADERS);
         headers.write_names(&mut value, b";");
         (value, names)

@@ -188,18 +188,19 @@ fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Whether a value has white space other than single spaces between words. It looks at all of the value, with no way out
-/// in between, so that the loop is over in a few instructions for a long token.
-#[allow(clippy::needless_bitwise_bool, reason = "a way out in between would be a branch for each byte")]
+/// Whether a value has white space other than single spaces between words.
 fn has_space_to_fold(value: &[u8]) -> bool {
-    let ends = value.first().is_some_and(|byte| is_space(*byte)) || value.last() == Some(&b' ');
-    let pairs = value.iter().zip(value.iter().skip(1));
-    pairs.fold(ends, |found, (a, b)| found | (*b == b'\t') | (*a == b' ' && *b == b' '))
+    value.contains(&b'\t')
+        || value.starts_with(b" ")
+        || value.ends_with(b" ")
+        || value.windows(2).any(|pair| pair == b"  ")
 }
 
 /// A value without white space around it, and with one space for each run of it inside.
 pub(super) fn folded(value: &[u8]) -> Cow<'_, [u8]> {
-    if !has_space_to_fold(value) {
+    // Most values have no space at all. No way out in between, so that the loop takes many bytes at a time.
+    let has_space = value.iter().fold(false, |found, byte| found | (*byte <= b' '));
+    if !has_space || !has_space_to_fold(value) {
         return value.into();
     }
     let words: Vec<_> = value.split(|byte| is_space(*byte)).filter(|word| !word.is_empty()).collect();

@@ -89,6 +89,8 @@ fn derive(secret: &str, day: [u8; 8], region: &str, service: &str) -> HmacKey {
 #[derive(Clone)]
 pub(crate) struct Prepared {
     pub(super) key: SigningKey,
+    /// The credential scope behind its date.
+    pub(super) scope_end: Box<[u8]>,
     /// The session token as the header that goes out, spelled as it is signed.
     pub(crate) token: Option<HeaderValue>,
 }
@@ -98,6 +100,7 @@ impl Prepared {
     fn unshared(&self) -> Result<Self, SignError> {
         Ok(Self {
             key: self.key.clone(),
+            scope_end: self.scope_end.clone(),
             token: self.token.as_ref().map(|token| sensitive(token.as_bytes())).transpose()?,
         })
     }
@@ -146,7 +149,7 @@ impl Entry {
             day: scope.date.day(),
             region: region.into(),
             service: service.into(),
-            prepared: Prepared { key, token },
+            prepared: Prepared { key, scope_end: scope.end().into(), token },
         })
     }
 

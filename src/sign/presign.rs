@@ -145,7 +145,8 @@ impl Draft<'_> {
         add("X-Amz-Credential", &|text| {
             encode(text, credentials.access_key_id().as_bytes(), is_unreserved);
             text.put(b"%2F");
-            scope.write(text, b"%2F");
+            text.put(&self.date.day());
+            encode(text, &pieces.prepared.scope_end, is_unreserved);
         });
         add("X-Amz-Date", &|text| text.put(self.date.timestamp()));
         add("X-Amz-Expires", &|text| {

@@ -51,46 +51,41 @@ pub(crate) struct CredentialScope<'a> {
 }
 
 impl<'a> CredentialScope<'a> {
-    const TERMINATOR: &'static [u8] = b"aws4_request";
-
-    pub(super) fn write(&self, sink: &mut impl Sink, separator: &[u8]) {
-        sink.put(&self.date.day());
-        if self.algorithm.is_regional() {
-            sink.put(separator);
-            sink.put(self.region.as_bytes());
+    /// What stands behind the date: `/us-east-1/iam/aws4_request`. It is the same day after day, and kept with the key.
+    pub(super) fn end(&self) -> Vec<u8> {
+        let region = self.algorithm.is_regional().then_some(self.region);
+        let mut end = Vec::new();
+        for part in region.into_iter().chain([self.service, "aws4_request"]) {
+            end.put(b"/");
+            end.put(part.as_bytes());
         }
-        for part in [self.service.as_bytes(), Self::TERMINATOR] {
-            sink.put(separator);
-            sink.put(part);
-        }
+        end
     }
 
     /// The set of regions that the request names beside the scope.
     pub(super) fn region_set(&self) -> Option<&'a [u8]> {
         (!self.algorithm.is_regional()).then_some(self.region.as_bytes())
     }
-
-    /// The length of what `write` writes with a separator of one byte.
-    pub(super) fn length(&self) -> usize {
-        let region = if self.algorithm.is_regional() { 1 + self.region.len() } else { 0 };
-        8 + region + 1 + self.service.len() + 1 + Self::TERMINATOR.len()
-    }
 }
 
 /// What the key signs, written like the canonical request into whatever takes bytes.
 pub(super) struct StringToSign<'a> {
-    pub(super) scope: CredentialScope<'a>,
+    pub(super) algorithm: Algorithm,
+    pub(super) date: AmzDate,
+    /// The credential scope behind its date.
+    pub(super) scope_end: &'a [u8],
     /// The hash of the canonical request.
     pub(super) canonical_request: [u8; 32],
 }
 
 impl StringToSign<'_> {
     pub(super) fn write(&self, sink: &mut impl Sink) {
-        sink.put(self.scope.algorithm.name().as_bytes());
+        sink.put(self.algorithm.name().as_bytes());
         sink.put(b"\n");
-        sink.put(self.scope.date.timestamp());
+        sink.put(self.date.timestamp());
         sink.put(b"\n");
-        self.scope.write(sink, b"/");
+        sink.put(&self.date.day());
+        sink.put(self.scope_end);
         sink.put(b"\n");
         sink.put(&hex_of(self.canonical_request));
     }
