@@ -100,9 +100,10 @@ fn headers(case: &Case) -> HeaderMap {
 }
 
 /// Requests a second with the layer and by hand, and their ratio.
-async fn compare(address: SocketAddr, rounds: usize) -> [f64; 3] {
-    let uri: Uri = format!("http://{address}/").parse().expect("an address is an authority");
-    let case = || Case { uri: uri.clone(), ..Case::post() };
+async fn compare(case: fn() -> Case, address: SocketAddr, rounds: usize) -> [f64; 3] {
+    let path = case().uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let uri: Uri = format!("http://{address}{path}").parse().expect("the path was one of a URI");
+    let case = || Case { uri: uri.clone(), ..case() };
     let to_sign = case();
     let plain: Requests = Arc::new(move || to_sign.request());
     let (by_hand, made) = (case(), headers(&case()));
@@ -139,16 +140,16 @@ async fn compare(address: SocketAddr, rounds: usize) -> [f64; 3] {
 }
 
 /// Client and server share a thread: a second has room for what both of them do.
-fn together(rounds: usize) -> [f64; 3] {
+fn together(case: fn() -> Case, rounds: usize) -> [f64; 3] {
     runtime().block_on(async {
         let (listener, address) = listen().await;
         tokio::spawn(serve(listener));
-        compare(address, rounds).await
+        compare(case, address, rounds).await
     })
 }
 
 /// The server has a thread of its own: all that the layer does is done by the client's.
-fn apart(rounds: usize) -> [f64; 3] {
+fn apart(case: fn() -> Case, rounds: usize) -> [f64; 3] {
     let (listening, address) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         let work = async {
@@ -159,16 +160,22 @@ fn apart(rounds: usize) -> [f64; 3] {
         allocation_counter::opt_out(|| runtime().block_on(work));
     });
     let address = address.recv().expect("the server listens");
-    runtime().block_on(compare(address, rounds))
+    runtime().block_on(compare(case, address, rounds))
 }
 
 fn report(rounds: usize) {
-    for (name, [signed, by_hand, ratio]) in [("stack", together(rounds)), ("stack_client_alone", apart(rounds))] {
-        println!("{name} signed_per_s={signed:.0} by_hand_per_s={by_hand:.0} ratio={ratio:.3} in_flight={IN_FLIGHT}");
+    for case in [Case::post, Case::get] {
+        let [signed, by_hand, ratio] = together(case, rounds);
+        let [.., alone] = apart(case, rounds);
+        println!(
+            "stack_{} signed_per_s={signed:.0} by_hand_per_s={by_hand:.0} ratio={ratio:.3} client_alone_ratio={alone:.3} \
+             in_flight={IN_FLIGHT}",
+            case().name,
+        );
     }
 }
 
 fn main() {
-    let rounds = if std::env::args().any(|argument| argument == "--quick") { 60 } else { 300 };
+    let rounds = if std::env::args().any(|argument| argument == "--quick") { 60 } else { 200 };
     allocation_counter::opt_out(|| report(rounds));
 }
