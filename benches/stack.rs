@@ -1,7 +1,8 @@
 //! What the layer leaves of the throughput of a hyper client: `cargo bench --bench stack`.
 //!
-//! Client and server talk over the loopback interface, each on a thread of its own, with 32 requests in flight. The same
-//! requests go through the layer, and with headers of equal size that were made beforehand; the two take turns.
+//! Client and server talk over the loopback interface, with 32 requests in flight. The same requests go through the layer,
+//! and with headers of equal size that were made beforehand; the two take turns. First client and server share one
+//! thread, then the server has another: there the client does nothing but send, so that a signature weighs most.
 #![allow(missing_docs)]
 
 mod support;
@@ -21,7 +22,7 @@ use support::{
     median,
     requests::{Case, now},
 };
-use tokio::task::JoinSet;
+use tokio::{net::TcpListener, runtime::Runtime, task::JoinSet};
 use tower::{BoxError, Layer, Service, ServiceExt};
 use tower_sigv4::SigV4Layer;
 
@@ -32,20 +33,26 @@ const REQUESTS: u32 = 40;
 type Requests = Arc<dyn Fn() -> Request<Full<Bytes>> + Send + Sync>;
 
 /// Reads each request to its end, and answers as shortly as `DynamoDB` does.
-fn serve(listener: std::net::TcpListener) -> std::io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        loop {
-            let (stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            let answer = service_fn(|request: Request<Incoming>| async {
-                request.into_body().collect().await?;
-                Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(b"{}"))))
-            });
-            tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
-        }
-    })
+async fn serve(listener: TcpListener) -> std::io::Result<()> {
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        let answer = service_fn(|request: Request<Incoming>| async {
+            request.into_body().collect().await?;
+            Ok::<_, hyper::Error>(Response::new(Full::new(Bytes::from_static(b"{}"))))
+        });
+        tokio::spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), answer));
+    }
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("the loopback interface is there");
+    let address = listener.local_addr().expect("it is bound");
+    (listener, address)
+}
+
+fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts")
 }
 
 fn client<B>() -> Client<HttpConnector, B>
@@ -92,9 +99,11 @@ fn headers(case: &Case) -> HeaderMap {
     parts.headers
 }
 
-async fn compare(address: SocketAddr, rounds: usize) -> String {
-    let uri: Uri = format!("http://{address}/").parse().expect("an address is an authority");
-    let case = || Case { uri: uri.clone(), ..Case::post() };
+/// Requests a second with the layer and by hand, and their ratio.
+async fn compare(case: fn() -> Case, address: SocketAddr, rounds: usize) -> [f64; 3] {
+    let path = case().uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let uri: Uri = format!("http://{address}{path}").parse().expect("the path was one of a URI");
+    let case = || Case { uri: uri.clone(), ..case() };
     let to_sign = case();
     let plain: Requests = Arc::new(move || to_sign.request());
     let (by_hand, made) = (case(), headers(&case()));
@@ -127,20 +136,46 @@ async fn compare(address: SocketAddr, rounds: usize) -> String {
             ratios.push(with / without);
         }
     }
-    format!(
-        "stack signed_per_s={:.0} by_hand_per_s={:.0} ratio={:.3} in_flight={IN_FLIGHT}",
-        median(signed),
-        median(made),
-        median(ratios),
-    )
+    [signed, made, ratios].map(median)
+}
+
+/// Client and server share a thread: a second has room for what both of them do.
+fn together(case: fn() -> Case, rounds: usize) -> [f64; 3] {
+    runtime().block_on(async {
+        let (listener, address) = listen().await;
+        tokio::spawn(serve(listener));
+        compare(case, address, rounds).await
+    })
+}
+
+/// The server has a thread of its own: all that the layer does is done by the client's.
+fn apart(case: fn() -> Case, rounds: usize) -> [f64; 3] {
+    let (listening, address) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let work = async {
+            let (listener, address) = listen().await;
+            listening.send(address).expect("the client waits for it");
+            serve(listener).await.expect("the server goes on");
+        };
+        allocation_counter::opt_out(|| runtime().block_on(work));
+    });
+    let address = address.recv().expect("the server listens");
+    runtime().block_on(compare(case, address, rounds))
+}
+
+fn report(rounds: usize) {
+    for case in [Case::post, Case::get] {
+        let [signed, by_hand, ratio] = together(case, rounds);
+        let [.., alone] = apart(case, rounds);
+        println!(
+            "stack_{} signed_per_s={signed:.0} by_hand_per_s={by_hand:.0} ratio={ratio:.3} client_alone_ratio={alone:.3} \
+             in_flight={IN_FLIGHT}",
+            case().name,
+        );
+    }
 }
 
 fn main() {
-    let rounds = if std::env::args().any(|argument| argument == "--quick") { 60 } else { 300 };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("the loopback interface is there");
-    let address = listener.local_addr().expect("it is bound");
-    listener.set_nonblocking(true).expect("a socket can be set so");
-    std::thread::spawn(|| allocation_counter::opt_out(|| serve(listener).expect("the server goes on")));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts");
-    allocation_counter::opt_out(|| println!("{}", runtime.block_on(compare(address, rounds))));
+    let rounds = if std::env::args().any(|argument| argument == "--quick") { 60 } else { 200 };
+    allocation_counter::opt_out(|| report(rounds));
 }
