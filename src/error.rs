@@ -52,7 +52,7 @@ pub enum ErrorKind {
     NoTrailer,
     /// A trailer that the request announces cannot be sent, or the body did not bring it: the source says which.
     Trailer,
-    /// The body would go out unsigned over plain HTTP, and nobody asked for that.
+    /// The body would go out unsigned over plain HTTP, or where the URI does not say `https`, and nobody asked for that.
     UnsignedOverHttp,
     /// The request carries an `authorization` of another scheme, and the layer was told to refuse that.
     OtherAuthorization,

@@ -271,17 +271,19 @@ async fn s3_signs_what_it_can_buffer_and_leaves_the_rest_unsigned_over_tls() {
 
 #[tokio::test]
 async fn nothing_goes_unsigned_over_plain_http_unasked() {
-    let plain = "http://127.0.0.1:9000/bucket/key";
-    let layer = s3().buffer_limit(10).build();
-    let small = sent(&layer, put(plain, body("small"))).await;
-    assert_eq!(content_sha256(&small), Some(PayloadHash::of("small").as_str()));
-    let large = sent(&layer, put(plain, body("more than ten bytes"))).await;
-    assert_eq!(content_sha256(&large), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
-    let unknown = refused(&layer, put(plain, Steps::of(&["a"]))).await;
-    assert_eq!(unknown.kind(), ErrorKind::UnknownLength);
-    assert!(unknown.to_string().contains("or give a body whose size hint is exact"), "{unknown}");
+    for uri in ["http://127.0.0.1:9000/bucket/key", "/bucket/key"] {
+        let put = |body: Body| Request::put(uri).header("host", "127.0.0.1:9000").body(body).unwrap();
+        let layer = s3().buffer_limit(10).build();
+        let small = sent(&layer, put(body("small"))).await;
+        assert_eq!(content_sha256(&small), Some(PayloadHash::of("small").as_str()));
+        let large = sent(&layer, put(body("more than ten bytes"))).await;
+        assert_eq!(content_sha256(&large), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
+        let unknown = refused(&layer, put(body("")).map(|_| Steps::of(&["a"]))).await;
+        assert_eq!(unknown.kind(), ErrorKind::UnknownLength);
+        assert!(unknown.to_string().contains("or give a body whose size hint is exact"), "{unknown}");
 
-    let error = refused(&builder(lasting()).service("vpc-lattice-svcs").build(), put(plain, body("a"))).await;
-    assert_eq!(error.kind(), ErrorKind::UnsignedOverHttp);
-    assert!(error.to_string().contains("use https, or ask for `Payload::Unsigned`"), "{error}");
+        let error = refused(&builder(lasting()).service("vpc-lattice-svcs").build(), put(body("a"))).await;
+        assert_eq!(error.kind(), ErrorKind::UnsignedOverHttp);
+        assert!(error.to_string().contains("use https, or ask for `Payload::Unsigned`"), "{error}");
+    }
 }
