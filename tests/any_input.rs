@@ -230,7 +230,7 @@ fn signs(
 #[test]
 fn headers_are_signed_or_left_alone() {
     let signed = std::cell::Cell::new(0);
-    run(4000, (parts(), signer(), payload(), credentials(), time()), |(before, signer, payload, credentials, time)| {
+    run(3000, (parts(), signer(), payload(), credentials(), time()), |(before, signer, payload, credentials, time)| {
         let signs = signs(
             &before,
             |parts| signer.sign(parts, payload.as_str(), &credentials, time),
@@ -241,8 +241,8 @@ fn headers_are_signed_or_left_alone() {
         signed.set(signed.get() + u32::from(signs));
         Ok(())
     });
-    println!("{} of 4000 requests were signed, the others refused", signed.get());
-    assert!((1000..3500).contains(&signed.get()), "{}", signed.get());
+    println!("{} of 3000 requests were signed, the others refused", signed.get());
+    assert!((750..2600).contains(&signed.get()), "{}", signed.get());
 }
 
 #[test]
@@ -250,7 +250,7 @@ fn queries_are_presigned_or_left_alone() {
     let life = prop_oneof![9 => (1..=604_800_u64).prop_map(Duration::from_secs), 1 => any::<Duration>()];
     let signed = std::cell::Cell::new(0);
     let inputs = (parts(), signer(), payload(), credentials(), time(), life);
-    run(4000, inputs, |(before, signer, payload, credentials, time, life)| {
+    run(3000, inputs, |(before, signer, payload, credentials, time, life)| {
         let signs = signs(
             &before,
             |parts| signer.presign(parts, payload.as_str(), &credentials, time, life),
@@ -262,8 +262,8 @@ fn queries_are_presigned_or_left_alone() {
         signed.set(signed.get() + u32::from(signs));
         Ok(())
     });
-    println!("{} of 4000 requests were presigned, the others refused", signed.get());
-    assert!((1000..3500).contains(&signed.get()), "{}", signed.get());
+    println!("{} of 3000 requests were presigned, the others refused", signed.get());
+    assert!((750..2600).contains(&signed.get()), "{}", signed.get());
 }
 
 /// A map of headers that takes no more.
@@ -332,7 +332,7 @@ fn the_layer_sends_it_or_says_why_not() {
         Just(OtherAuthorization::Refuse),
     ];
     let inputs = (parts(), option::of(overrides()), credentials(), time(), authorization, any::<bool>(), 0..20_u64);
-    run(4000, inputs, |(before, overrides, credentials, time, authorization, infers, limit)| {
+    run(3000, inputs, |(before, overrides, credentials, time, authorization, infers, limit)| {
         let Some(request) = before.request() else { return Ok(()) };
         let cache = CredentialsCache::builder(credentials).time_source(StaticTimeSource::new(time)).build();
         let mut layer = SigV4Layer::builder(cache).other_authorization(authorization).buffer_limit(limit);

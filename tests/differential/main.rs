@@ -22,7 +22,7 @@ use proptest::{
 };
 
 /// How many requests are generated in each of the tests.
-const REQUESTS: u32 = 4_000;
+const REQUESTS: u32 = 3_000;
 
 /// What is counted over all requests.
 #[derive(Debug, Default)]

@@ -197,3 +197,17 @@ async fn a_relative_uri_is_signed_for_its_host_header_or_the_configured_host() {
     let absolute = sent(&dynamodb(), Request::get("https://h.example.com/a?b").body(body("")).unwrap()).await;
     assert_eq!(authorization(&absolute), authorization(&by_header));
 }
+
+#[tokio::test]
+async fn a_uri_goes_out_in_the_spelling_that_all_readers_share() {
+    for (layer, asked, goes_out) in [
+        (s3().build(), "https://user@h.example.com:443/a+b//c/../d@e", "https://h.example.com/a%2Bb//c/../d@e"),
+        (s3().build(), "https://h.example.com:08443?b+c=%7e&a=b=c&a", "https://h.example.com:8443/?b%20c=~&a=b%3Dc&a"),
+        (dynamodb(), "http://h.example.com:80/a+b//c/./../d/.", "http://h.example.com/a+b/d"),
+        (dynamodb(), "https://h.example.com/a%2fb?X-Amz-Date=old&c", "https://h.example.com/a%2fb?c"),
+        (dynamodb(), "https://h.example.com/a?b=2&b=1", "https://h.example.com/a?b=2&b=1"),
+    ] {
+        let sent = sent(&layer, Request::get(asked).body(body("")).unwrap()).await;
+        assert_eq!(sent.uri().to_string(), goes_out);
+    }
+}

@@ -9,6 +9,7 @@ use std::{
 use http::{Response, StatusCode, header::LOCATION};
 use tower::{Service, ServiceBuilder, limit::ConcurrencyLimitLayer, retry};
 use tower_http::follow_redirect::FollowRedirectLayer;
+use tower_sigv4::SigningOverrides;
 use tower_test::mock;
 
 use super::*;
@@ -144,11 +145,14 @@ async fn beneath_a_retry_every_attempt_is_signed_at_its_own_time() {
     let layer = SigV4Layer::new("dynamodb", "eu-central-1", cache_at(lasting(), clock.clone()));
     let (mock, mut handle) = mock::pair::<Sent, Response<()>>();
     let service = ServiceBuilder::new().retry(Again(2)).layer(layer).service(mock);
-    let answers = service.oneshot(request());
+    let mut asking = request();
+    asking.extensions_mut().insert(SigningOverrides::new().region("us-west-2"));
+    let answers = service.oneshot(asking);
     let (answer, attempts) = tokio::join!(answers, async {
         let mut attempts = Vec::new();
         for attempt in 0..3 {
             let (request, respond) = handle.next_request().await.unwrap();
+            assert!(scope(&request).contains("/us-west-2/"), "what the request asks for holds for all of them");
             attempts.push((header(&request, "x-amz-date").unwrap().to_owned(), authorization(&request).to_owned()));
             *clock.0.lock().unwrap() += Duration::from_secs(60);
             if attempt == 2 { respond.send_response(Response::new(())) } else { respond.send_error("again") }
