@@ -11,7 +11,7 @@ use crate::{
 ///
 /// Where neither the builder nor the request says, a hash that the caller has put into `x-amz-content-sha256` is signed,
 /// and else the service's profile decides: most take the body's hash; for S3 a body that is too long to be buffered, or of
-/// unknown length, goes out unsigned over TLS, and in signed chunks over plain HTTP.
+/// unknown length, goes out unsigned over TLS, and in signed chunks over plain HTTP. A URI without a scheme counts as plain HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Payload {
@@ -52,7 +52,8 @@ impl Plan {
         body: &B,
         limit: u64,
     ) -> Result<Self, Error> {
-        let is_plain_http = uri.scheme() == Some(&Scheme::HTTP);
+        // A URI without a scheme says nothing of TLS.
+        let may_be_plain_http = uri.scheme() != Some(&Scheme::HTTPS);
         match asked {
             Some(Payload::Signed) => return Self::buffer(body, limit),
             Some(Payload::Unsigned) => return Ok(Self::Stream(PayloadHash::UNSIGNED)),
@@ -69,10 +70,10 @@ impl Plan {
         match by_profile {
             DefaultPayload::Signed => Self::buffer(body, limit),
             DefaultPayload::SignedIfSmall if is_small => Self::buffer(body, limit),
-            DefaultPayload::SignedIfSmall if is_plain_http => {
+            DefaultPayload::SignedIfSmall if may_be_plain_http => {
                 Self::chunk(&Chunks::new(), Some(algorithm), headers, body)
             }
-            DefaultPayload::Unsigned if is_plain_http => Err(Error::new(ErrorKind::UnsignedOverHttp)),
+            DefaultPayload::Unsigned if may_be_plain_http => Err(Error::new(ErrorKind::UnsignedOverHttp)),
             DefaultPayload::SignedIfSmall | DefaultPayload::Unsigned => Ok(Self::Stream(PayloadHash::UNSIGNED)),
         }
     }

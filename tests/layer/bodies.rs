@@ -281,7 +281,15 @@ async fn nothing_goes_unsigned_over_plain_http_unasked() {
     assert_eq!(unknown.kind(), ErrorKind::UnknownLength);
     assert!(unknown.to_string().contains("or give a body whose size hint is exact"), "{unknown}");
 
-    let error = refused(&builder(lasting()).service("vpc-lattice-svcs").build(), put(plain, body("a"))).await;
+    // Nothing says that what a relative URI is sent over is TLS.
+    let relative = |body| Request::put("/key").header("host", "h.example.com").body(body).unwrap();
+    let large = sent(&layer, relative(body("more than ten bytes"))).await;
+    assert_eq!(content_sha256(&large), Some("STREAMING-AWS4-HMAC-SHA256-PAYLOAD"));
+
+    let lattice = builder(lasting()).service("vpc-lattice-svcs").build();
+    let error = refused(&lattice, relative(body("a"))).await;
+    assert_eq!(error.kind(), ErrorKind::UnsignedOverHttp);
+    let error = refused(&lattice, put(plain, body("a"))).await;
     assert_eq!(error.kind(), ErrorKind::UnsignedOverHttp);
     assert!(error.to_string().contains("use https, or ask for `Payload::Unsigned`"), "{error}");
 }
