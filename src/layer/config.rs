@@ -212,9 +212,25 @@ impl Config {
 
 /// Where a client sends the request: the URI's authority, and the `Host` header where the URI has none.
 pub(super) fn destination(parts: &Parts) -> Option<Cow<'_, str>> {
-    match parts.uri.authority() {
-        Some(authority) => Some(without_user(authority).into()),
-        None => parts.headers.get(HOST).map(|host| String::from_utf8_lossy(host.as_bytes())),
+    if let Some(authority) = parts.uri.authority() {
+        return Some(connected(authority));
+    }
+    let host = parts.headers.get(HOST)?.as_bytes();
+    Some(match Authority::try_from(host) {
+        Ok(authority) => connected(&authority).into_owned().into(),
+        Err(_) => String::from_utf8_lossy(host),
+    })
+}
+
+/// Host and port as a client reads them. An authority may hold more, `evil.example:x.good.example`, which must not pass for
+/// a part of the host.
+fn connected(authority: &Authority) -> Cow<'_, str> {
+    let (shown, host, port) = (without_user(authority), authority.host(), authority.port());
+    let length = host.len() + port.as_ref().map_or(0, |port| 1 + port.as_str().len());
+    match port {
+        _ if shown.len() == length => shown.into(),
+        Some(port) => format!("{host}:{port}").into(),
+        None => host.into(),
     }
 }
 

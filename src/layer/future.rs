@@ -142,20 +142,30 @@ fn send<S, B>(
     credentials: Arc<Credentials>,
     clock: SystemTime,
     watch: &Watch,
-) -> Result<State<S, B, S::Future>, Error>
+) -> State<S, B, S::Future>
 where
     S: Service<Request<SignedBody<B>>>,
 {
-    let Some(waiting) = job else { return Ok(State::Failed { error: None }) };
+    let Some(waiting) = job else { return State::Failed { error: None } };
     let skew = waiting.config.skew.attempt(&waiting.parts.uri, &waiting.parts.headers);
     let as_of = Moment { credentials, skew, clock };
-    let body = watch.within(|| waiting.sign(load, &as_of)).map_err(|error| watch.failed(error))?;
+    let body = match watch.within(|| waiting.sign(load, &as_of)) {
+        Ok(body) => body,
+        Err(error) => return State::failed(error, watch),
+    };
     let Some(Job { config, overrides, parts, mut service }) = job.take() else {
-        return Ok(State::Failed { error: None });
+        return State::Failed { error: None };
     };
     let response = service.call(Request::from_parts(parts, body));
     let credentials_from = overrides.and_then(|overrides| overrides.credentials);
-    Ok(State::Responding { response, attempt: Some(Attempt { config, credentials_from, moment: as_of }) })
+    State::Responding { response, attempt: Some(Attempt { config, credentials_from, moment: as_of }) }
+}
+
+impl<S, B, F> State<S, B, F> {
+    /// Nothing is left of the request: half a body is never sent, and its place in the inner service is free.
+    fn failed(error: Error, watch: &Watch) -> Self {
+        Self::Failed { error: Some(watch.failed(error)) }
+    }
 }
 
 impl<S, B, F> ResponseFuture<S, B, F> {
@@ -178,7 +188,7 @@ impl<S, B, F> ResponseFuture<S, B, F> {
 
     pub(super) fn failed(error: Error) -> Self {
         let watch = Watch::new();
-        Self { state: State::Failed { error: Some(watch.failed(error)) }, watch }
+        Self { state: State::failed(error, &watch), watch }
     }
 }
 
@@ -196,22 +206,28 @@ where
             let next = match this.state.as_mut().project() {
                 StateProjection::Buffering { job, buffering, body } => {
                     let read = ready!(watch.within(|| buffering.poll(body, cx)));
-                    let (payload, body) = read.map_err(|error| watch.failed(error))?;
                     let Some(waiting) = job else { return Poll::Pending };
-                    let load = Load::Ready(payload, body);
-                    let cache = waiting.credentials();
-                    let now = cache.now();
-                    match cache.try_get_at(now) {
-                        Some(credentials) => send(job, load, credentials, now, watch)?,
-                        None => State::Signing { job: job.take(), load: Some(load), lookup: None },
+                    match read {
+                        Ok((payload, body)) => {
+                            let load = Load::Ready(payload, body);
+                            let cache = waiting.credentials();
+                            let now = cache.now();
+                            match cache.try_get_at(now) {
+                                Some(credentials) => send(job, load, credentials, now, watch),
+                                None => State::Signing { job: job.take(), load: Some(load), lookup: None },
+                            }
+                        }
+                        Err(error) => State::failed(error, watch),
                     }
                 }
                 StateProjection::Signing { job, load, lookup } => {
                     let Some(waiting) = job else { return Poll::Pending };
                     let found = ready!(watch.within(|| poll_credentials(waiting.credentials(), lookup, cx)));
-                    let (credentials, now) = found.map_err(|error| watch.failed(error))?;
-                    let Some(load) = load.take() else { return Poll::Pending };
-                    send(job, load, credentials, now, watch)?
+                    match (found, load.take()) {
+                        (Ok((credentials, now)), Some(load)) => send(job, load, credentials, now, watch),
+                        (Ok(_), None) => return Poll::Pending,
+                        (Err(error), _) => State::failed(error, watch),
+                    }
                 }
                 StateProjection::Responding { response, attempt } => {
                     let mut response = ready!(response.poll(cx)).map_err(Into::into)?;

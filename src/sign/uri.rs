@@ -114,9 +114,9 @@ fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> 
     match authority.port_u16() {
         Some(port) if Some(port) != implied => {
             let whole = authority.as_str();
-            // Written by the number, since clients read it as one: `:08080` is sent as `:8080`.
+            // Written by the number, since clients read it as one: `:08080` and `:+8080` are sent as `:8080`.
             match whole.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
-                Some(digits) if !digits.starts_with('0') => whole.into(),
+                Some(digits) if !digits.starts_with(['0', '+']) => whole.into(),
                 _ => format!("{host}:{port}").into(),
             }
         }
@@ -211,6 +211,8 @@ mod tests {
             ("https://h:80/", "h:80"),
             ("http://h:80/", "h"),
             ("http://h:08080/", "h:8080"),
+            ("http://h:+8080/", "h:8080"),
+            ("http://h:99999/", "h"),
             ("http://h:8080/", "h:8080"),
             ("http://h:/", "h"),
             ("http://u:p@h/", "h"),

@@ -185,6 +185,32 @@ async fn where_a_request_goes_decides_and_not_what_its_host_header_says() {
     assert!(sent(&layer, lying("/", "good.example.com")).await.headers().contains_key(AUTHORIZATION));
 }
 
+/// `http::Uri` takes whatever stands behind a host, and clients connect to the host alone.
+#[tokio::test]
+async fn what_stands_behind_a_host_is_not_taken_for_its_name() {
+    let layer = builder(temporary()).hosts(|host| host.ends_with(".example.com")).build();
+    for authority in [
+        "evil.example.net:x.good.example.com",
+        "[2001:db8::1].good.example.com",
+        "[2001:db8::1]:8443.good.example.com",
+        "user@evil.example.net:x.good.example.com",
+    ] {
+        let absolute = Request::get(format!("http://{authority}/")).header("x-amz-security-token", "mine");
+        let relative = Request::get("/").header("host", authority).header("x-amz-security-token", "mine");
+        for request in [absolute, relative] {
+            let sent = sent(&layer, request.body(body("")).unwrap()).await;
+            for name in ["authorization", "x-amz-security-token"] {
+                assert!(!sent.headers().contains_key(name), "{authority}: {:?}", sent.headers());
+            }
+        }
+    }
+    for uri in ["https://good.example.com:/", "https://user@good.example.com:99999/"] {
+        let sent = sent(&layer, Request::get(uri).body(body("")).unwrap()).await;
+        assert!(authorization(&sent).starts_with("AWS4-"), "{uri}");
+        assert_eq!(sent.uri(), "https://good.example.com/");
+    }
+}
+
 #[tokio::test]
 async fn a_relative_uri_is_signed_for_its_host_header_or_the_configured_host() {
     let by_header = Request::get("/a?b").header("host", "h.example.com").body(body("")).unwrap();

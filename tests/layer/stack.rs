@@ -9,10 +9,13 @@ use std::{
 use http::{Response, StatusCode, header::LOCATION};
 use tower::{Service, ServiceBuilder, limit::ConcurrencyLimitLayer, retry};
 use tower_http::follow_redirect::FollowRedirectLayer;
-use tower_sigv4::SigningOverrides;
+use tower_sigv4::{ErrorKind, SigningOverrides};
 use tower_test::mock;
 
-use super::*;
+use super::{
+    bodies::{Steps, data, failure},
+    *,
+};
 
 type Sent = Request<SignedBody<Body>>;
 
@@ -69,6 +72,21 @@ async fn a_request_that_fails_gives_its_permit_back() {
     let (answer, ()) =
         tokio::join!(answer, async { handle.next_request().await.unwrap().1.send_response(Response::new(())) });
     answer.unwrap();
+}
+
+/// A body that failed ends after its error: what was read of it must not go out as the whole.
+#[tokio::test]
+async fn a_request_that_failed_is_over_while_its_future_is_kept() {
+    let (mock, mut handle) = mock::pair::<Request<SignedBody<Steps>>, Response<()>>();
+    handle.allow(2);
+    let mut service = ServiceBuilder::new().layer(warm().await).layer(ConcurrencyLimitLayer::new(1)).service(mock);
+    let broken = post().body(Steps::new([data("half"), failure()])).unwrap();
+    let mut answer = Box::pin(service.ready().await.unwrap().call(broken));
+    let Poll::Ready(Err(error)) = poll(&mut answer) else { panic!("the body fails") };
+    assert_eq!(error.downcast::<Error>().unwrap().kind(), ErrorKind::Body);
+    assert!(poll(&mut Box::pin(service.ready())).is_ready(), "the permit is back");
+    assert!(poll(&mut answer).is_pending());
+    assert!(poll(&mut Box::pin(handle.next_request())).is_pending(), "nothing is sent");
 }
 
 #[derive(Debug, PartialEq)]
