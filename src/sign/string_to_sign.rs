@@ -64,7 +64,7 @@ impl<'a> CredentialScope<'a> {
 
     /// The set of regions that the request names beside the scope.
     pub(super) fn region_set(&self) -> Option<&'a [u8]> {
-        (!self.algorithm.is_regional()).then(|| self.region.as_bytes())
+        (!self.algorithm.is_regional()).then_some(self.region.as_bytes())
     }
 }
 
