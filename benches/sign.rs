@@ -214,9 +214,9 @@ impl Case {
             let payload = PayloadHash::of(black_box(&body));
             parts.headers.insert("x-amz-content-sha256", payload.as_str().parse().unwrap());
             {
-                let signed = pin!(signer.sign_request(&context, &mut parts, Some(black_box(&credential)), None));
-                match signed.poll(&mut Context::from_waker(Waker::noop())) {
-                    Poll::Ready(signed) => signed.unwrap(),
+                let signing = pin!(signer.sign_request(&context, &mut parts, Some(black_box(&credential)), None));
+                match signing.poll(&mut Context::from_waker(Waker::noop())) {
+                    Poll::Ready(done) => done.unwrap(),
                     Poll::Pending => panic!("signing waits for nothing"),
                 }
             }

@@ -139,7 +139,7 @@ impl<'a> Draft<'a> {
         Ok(Pieces {
             prepared: keys.get(credentials, &self.scope())?,
             host: Host::of(&parts.headers, &parts.uri, host)?,
-            path: wire_path(parts.uri.path(), profile),
+            path: wire_path(parts.uri.path(), *profile),
         })
     }
 

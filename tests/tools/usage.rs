@@ -71,7 +71,7 @@ async fn wrong_usage_ends_in_one_clear_line() {
         ("sigv4_curl", &["-T", "/", S3], "/ is not a file"),
         ("sigv4_curl", &["--lines", S3], "cannot be used with"),
         ("sigv4_curl", &["--lines", "--explain"], "cannot be used with"),
-        ("sigv4_curl", &["--payload", "none", S3], "[possible values: signed, unsigned, precomputed]"),
+        ("sigv4_curl", &["--payload", "none", S3], "[possible values: signed, unsigned, precomputed, chunked, "),
         ("sigv4_curl", &["--payload", "precomputed", "-H", "x-amz-content-sha256: abc", S3], "is not a payload hash"),
         ("sigv4_curl", &["--headers", "some", S3], "[possible values: default, all]"),
         ("sigv4_curl", &["--token", "no", S3], "[possible values: signed, after]"),
