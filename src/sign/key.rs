@@ -118,11 +118,16 @@ struct Entry {
     day: [u8; 8],
     region: Box<str>,
     service: Box<str>,
-    prepared: Prepared,
+    prepared: Arc<Prepared>,
 }
 
 impl Entry {
-    fn new(credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Self, SignError> {
+    /// `neighbour` is an entry of any scope: with the same token its header is shared, which is long.
+    fn new(
+        credentials: &Credentials,
+        scope: &CredentialScope<'_>,
+        neighbour: Option<&Self>,
+    ) -> Result<Self, SignError> {
         let &CredentialScope { algorithm, region, service, .. } = scope;
         check_scope("service", service, "")?;
         match algorithm {
@@ -135,7 +140,11 @@ impl Entry {
             return Err(SignError::AccessKeyId);
         }
         let token = credentials.session_token().filter(|token| !token.is_empty());
-        let token = token.map(|token| sensitive(&folded(token.as_bytes()))).transpose()?;
+        let neighbour = neighbour.filter(|neighbour| neighbour.credentials.session_token() == token);
+        let token = match neighbour {
+            Some(neighbour) => neighbour.prepared.token.clone(),
+            None => token.map(|token| sensitive(&folded(token.as_bytes()))).transpose()?,
+        };
         let key = match algorithm {
             Algorithm::Hmac => {
                 SigningKey::Hmac(derive(credentials.secret_access_key(), scope.date.day(), region, service))
@@ -149,7 +158,7 @@ impl Entry {
             day: scope.date.day(),
             region: region.into(),
             service: service.into(),
-            prepared: Prepared { key, scope_end: scope.end().into(), token },
+            prepared: Arc::new(Prepared { key, scope_end: scope.end().into(), token }),
         })
     }
 
@@ -192,8 +201,8 @@ fn check_scope(what: &'static str, value: &str, others: &str) -> Result<(), Sign
 pub(crate) struct KeyCache {
     pub(super) dates: Dates,
     hasher: RandomState,
-    /// The entry, and what it prepared in memory of the thread's own.
-    last: Lanes<(Arc<Entry>, Arc<Prepared>)>,
+    /// The entry and, from the second request in a row, what it prepared in memory of the thread's own.
+    last: Lanes<(Arc<Entry>, Option<Arc<Prepared>>)>,
     generations: RwLock<Generations>,
 }
 
@@ -213,14 +222,24 @@ impl KeyCache {
         credentials: &Credentials,
         scope: &CredentialScope<'_>,
     ) -> Result<Arc<Prepared>, SignError> {
-        let last = self.last.read(|(entry, prepared)| entry.is_for(credentials, scope).then(|| Arc::clone(prepared)));
-        if let Some(prepared) = last {
-            return Ok(prepared);
+        let last = self.last.read(|(entry, own)| {
+            entry.is_for(credentials, scope).then(|| own.as_ref().map(Arc::clone).ok_or_else(|| Arc::clone(entry)))
+        });
+        match last {
+            Some(Ok(own)) => Ok(own),
+            Some(Err(entry)) => {
+                let own = Arc::new(entry.prepared.unshared()?);
+                self.last.set_mine((entry, Some(Arc::clone(&own))));
+                Ok(own)
+            }
+            // Where services and regions take turns, a copy would be made for each request.
+            None => {
+                let entry = self.look_up(credentials, scope)?;
+                let prepared = Arc::clone(&entry.prepared);
+                self.last.set_mine((entry, None));
+                Ok(prepared)
+            }
         }
-        let entry = self.look_up(credentials, scope)?;
-        let prepared = Arc::new(entry.prepared.unshared()?);
-        self.last.set_mine((entry, Arc::clone(&prepared)));
-        Ok(prepared)
     }
 
     fn look_up(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> Result<Arc<Entry>, SignError> {
@@ -236,7 +255,10 @@ impl KeyCache {
 
         let entry = match old {
             Some(entry) => entry,
-            None => Arc::new(Entry::new(credentials, scope)?),
+            None => {
+                let neighbour = self.last.read(|(entry, _)| Some(Arc::clone(entry)));
+                Arc::new(Entry::new(credentials, scope, neighbour.as_deref())?)
+            }
         };
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         if generations.young.len() >= GENERATION {

@@ -1,0 +1,221 @@
+//! How the layer scales: `cargo bench --bench scale`.
+//!
+//! With threads that share one layer, beside threads that hash and share nothing; with requests in flight; and with
+//! services and regions that take turns.
+#![allow(missing_docs)]
+#![allow(clippy::cast_precision_loss, reason = "figures are rounded")]
+
+mod support;
+
+use std::{
+    convert::Infallible,
+    fmt::Write,
+    future::{Future, Ready, ready},
+    hint::black_box,
+    pin::{Pin, pin},
+    sync::{
+        Arc, Barrier,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use sha2::{Digest, Sha256};
+use support::{Contender, compare, median, requests::Case};
+use tower::{Layer, Service};
+use tower_sigv4::{SigV4, SigV4Layer, SigningOverrides};
+
+/// How many calls a thread makes in its turn: some milliseconds.
+const CALLS: u32 = 2_000;
+const IN_FLIGHT: [usize; 4] = [1, 100, 10_000, 100_000];
+const SCOPES: [usize; 4] = [1, 10, 100, 1_000];
+const REGIONS: usize = 25;
+
+/// Takes the request and answers at once.
+#[derive(Clone)]
+struct Nothing;
+
+impl<B> Service<Request<B>> for Nothing {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<()>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        drop(black_box(request));
+        ready(Ok(Response::new(())))
+    }
+}
+
+fn layer(case: &Case) -> SigV4Layer {
+    SigV4Layer::new(case.service, case.region, case.cached_credentials())
+}
+
+fn send(service: &mut SigV4<Nothing>, request: Request<Full<Bytes>>) -> Response<()> {
+    match pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(response) => response.unwrap(),
+        Poll::Pending => panic!("there is nothing to wait for"),
+    }
+}
+
+/// Calls a second of so many threads together, each with a call of its own making.
+fn rate<F: FnMut()>(threads: usize, call: impl Fn() -> F + Sync) -> f64 {
+    let barrier = Barrier::new(threads);
+    let work = || {
+        let mut call = call();
+        let mut seconds = 0.0;
+        allocation_counter::opt_out(|| {
+            (0..CALLS / 10).for_each(|_| call());
+            barrier.wait();
+            let started = Instant::now();
+            (0..CALLS).for_each(|_| call());
+            seconds = started.elapsed().as_secs_f64();
+        });
+        f64::from(CALLS) / seconds
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        threads.into_iter().map(|thread| thread.join().expect("no call panics")).sum()
+    })
+}
+
+/// What a second thread gains, for the layer and for hashing as many bytes.
+fn threads(rounds: usize) -> String {
+    let case = Case::post();
+    let shared = layer(&case);
+    let signing = || {
+        let mut service = shared.layer(Nothing);
+        let case = &case;
+        move || _ = send(&mut service, case.request())
+    };
+    let text = [7; 24 * 64 - 9];
+    let hashing = || || _ = black_box(Sha256::digest(black_box(&text)));
+    let (mut layer, mut sha, mut share) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        let gain = rate(2, signing) / rate(1, signing);
+        let unshared = rate(2, hashing) / rate(1, hashing);
+        layer.push(gain);
+        sha.push(unshared);
+        share.push(gain / unshared);
+    }
+    let [layer, sha, share] = [layer, sha, share].map(median);
+    format!("scale_threads layer_gain={layer:.2} sha256_gain={sha:.2} share={share:.2}")
+}
+
+/// Takes the request, and answers when it is told to.
+#[derive(Clone, Default)]
+struct Waiting(Arc<AtomicBool>);
+
+/// The answer of a service that waits.
+struct Answer(Arc<AtomicBool>);
+
+impl<B> Service<Request<B>> for Waiting {
+    type Response = Response<()>;
+    type Error = Infallible;
+    type Future = Answer;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Answer {
+        drop(black_box(request));
+        Answer(Arc::clone(&self.0))
+    }
+}
+
+impl Future for Answer {
+    type Output = Result<Response<()>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.0.load(Ordering::Relaxed) { Poll::Ready(Ok(Response::new(()))) } else { Poll::Pending }
+    }
+}
+
+/// Nanoseconds of a request, from its call to its answer, while so many wait for theirs.
+fn in_flight(service: &mut SigV4<Waiting>, answered: &AtomicBool, case: &Case, requests: usize) -> f64 {
+    let mut cx = Context::from_waker(Waker::noop());
+    let started = Instant::now();
+    for _ in 0..IN_FLIGHT[IN_FLIGHT.len() - 1] / requests {
+        answered.store(false, Ordering::Relaxed);
+        let mut futures: Vec<_> = (0..requests).map(|_| Box::pin(service.call(case.request()))).collect();
+        assert!(futures.iter_mut().all(|future| future.as_mut().poll(&mut cx).is_pending()));
+        answered.store(true, Ordering::Relaxed);
+        assert!(futures.iter_mut().all(|future| matches!(future.as_mut().poll(&mut cx), Poll::Ready(Ok(_)))));
+    }
+    started.elapsed().as_secs_f64() * 1e9 / IN_FLIGHT[IN_FLIGHT.len() - 1] as f64
+}
+
+fn requests_in_flight(rounds: usize) -> String {
+    let case = Case::post();
+    let waiting = Waiting::default();
+    let mut service = layer(&case).layer(waiting.clone());
+    let mut line = String::from("scale_in_flight");
+    let mut of_one = f64::NAN;
+    let mut costs = IN_FLIGHT.map(|_| Vec::new());
+    for _ in 0..rounds {
+        for (requests, costs) in IN_FLIGHT.into_iter().zip(&mut costs) {
+            costs.push(in_flight(&mut service, &waiting.0, &case, requests));
+        }
+    }
+    for (requests, costs) in IN_FLIGHT.into_iter().zip(costs) {
+        let cost = median(costs);
+        if of_one.is_nan() {
+            of_one = cost;
+        }
+        let _ = write!(line, " n{requests}_ns={cost:.0} n{requests}_ratio={:.2}", cost / of_one);
+    }
+    let future = service.call(case.request());
+    let _ = write!(line, " bytes_of_future={}", size_of_val(&future));
+    line
+}
+
+/// Requests for so many services and regions in turn, through overrides.
+fn in_turn(case: &Case, scopes: usize) -> impl FnMut() -> Request<Full<Bytes>> {
+    let overrides: Vec<_> = (0..scopes)
+        .map(|scope| {
+            let (service, region) = (scope / REGIONS, scope % REGIONS);
+            let service: &'static str = format!("{}-{service}", case.service).leak();
+            let region: &'static str = format!("{}-{region}", case.region).leak();
+            SigningOverrides::new().service(service).region(region)
+        })
+        .collect();
+    let mut next = 0;
+    move || {
+        let mut request = case.request();
+        request.extensions_mut().insert(overrides[next].clone());
+        next = (next + 1) % overrides.len();
+        request
+    }
+}
+
+fn scopes(case: &Case) -> String {
+    let shared = layer(case);
+    let mut contenders = Vec::new();
+    for scopes in SCOPES {
+        let (mut service, mut request) = (shared.layer(Nothing), in_turn(case, scopes));
+        contenders.push(Contender::new("layer", move || send(&mut service, request())));
+        contenders.push(Contender::new("request", in_turn(case, scopes)));
+    }
+    let costs = compare(contenders);
+    let net: Vec<f64> = costs.chunks(2).map(|pair| pair[0].nanoseconds - pair[1].nanoseconds).collect();
+    let mut line = format!("scale_scopes_{}", case.name);
+    for (scopes, ns) in SCOPES.iter().zip(&net) {
+        let _ = write!(line, " n{scopes}_ns={ns:.0} n{scopes}_ratio={:.2}", ns / net[0]);
+    }
+    line
+}
+
+fn main() {
+    let quick = std::env::args().any(|argument| argument == "--quick");
+    println!("{}", threads(if quick { 50 } else { 200 }));
+    println!("{}", requests_in_flight(if quick { 3 } else { 11 }));
+    [Case::post(), Case::get()].iter().map(scopes).for_each(|line| println!("{line}"));
+}
