@@ -2,8 +2,10 @@
 //!
 //! The secret and the token stay hidden unless `--export` asks for them.
 
+#[path = "support/line.rs"]
+mod line;
+
 use std::{
-    error::Error,
     io::{self, Write},
     process::ExitCode,
     time::Duration,
@@ -22,6 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Assumes an IAM role and shows whose credentials came back and when they end.
 #[derive(Parser)]
 #[command(
+    name = "assume_role",
     version,
     after_help = "\
 The role is assumed with credentials of the default chain: AWS_ACCESS_KEY_ID and its like, the profile, a web identity
@@ -90,12 +93,15 @@ struct Arguments {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments: Arguments = match line::arguments() {
+        Ok(arguments) => arguments,
+        Err(status) => return status,
+    };
     match arguments.credentials().get().await {
         Ok(credentials) if arguments.export => export(&credentials),
         Ok(credentials) => show(&arguments.role_arn, &credentials),
         Err(error) => {
-            explain(&error);
+            eprintln!("assume_role: {}", line::of(&error));
             return ExitCode::FAILURE;
         }
     }
@@ -215,15 +221,5 @@ fn export(credentials: &Credentials) {
     for (name, value) in variables {
         // A shell will read this, and the answer could come from anyone's server.
         println!("export {name}='{}'", value.replace('\'', r"'\''"));
-    }
-}
-
-/// Each error with the one beneath it: the last but one names what to do, the last what was answered.
-fn explain(error: &dyn Error) {
-    eprintln!("error: {error}");
-    let mut beneath = error.source();
-    while let Some(error) = beneath {
-        eprintln!("  because: {error}");
-        beneath = error.source();
     }
 }

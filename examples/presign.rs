@@ -61,8 +61,8 @@ async fn main() -> ExitCode {
 }
 
 async fn presign(args: Args) -> Result<Uri, BoxError> {
-    let host = args.url.host().filter(|_| args.url.scheme().is_some());
-    let host = host.ok_or_else(|| format!("{} is not a URL with a scheme and a host", args.url))?;
+    let host = args.url.host().filter(|_| matches!(args.url.scheme_str(), Some("http" | "https")));
+    let host = host.ok_or_else(|| format!("{} is not a URL that starts with http:// or https://", args.url))?;
     let found = infer(host, args.url.path());
     let region = found.as_ref().and_then(|found| found.region().map(str::to_owned));
     let service = args.service.or(found.map(|found| found.service.into_owned()));

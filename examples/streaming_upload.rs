@@ -3,12 +3,16 @@
 //! The file is made on the spot, and goes to an S3 server that runs in this process and checks every signature. What is
 //! printed of each upload is how long it took, and how much memory the process, its server included, held at most.
 
+#[path = "support/line.rs"]
+mod line;
+
 use std::{
     fs,
     io::{self, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     pin::Pin,
+    process::ExitCode,
     task::{Context, Poll, ready},
     time::Instant,
 };
@@ -115,8 +119,21 @@ fn parse_size(text: &str) -> Result<u64, String> {
 }
 
 #[tokio::main]
-async fn main() -> Result<(), BoxError> {
-    let args = Args::parse();
+async fn main() -> ExitCode {
+    let args = match line::arguments() {
+        Ok(args) => args,
+        Err(status) => return status,
+    };
+    match run(args).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("streaming_upload: {}", line::of(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Result<(), BoxError> {
     let folder = match &args.folder {
         Some(parent) => tempfile::tempdir_in(parent)?,
         None => tempfile::tempdir()?,

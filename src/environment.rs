@@ -3,10 +3,15 @@
 use std::{
     collections::HashMap,
     env::VarError,
-    fmt, io,
+    fmt,
+    fs::File,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+/// The longest file that is read. Configuration and tokens come nowhere near it, and a device has no end at all.
+const MAX_FILE: u64 = 16 << 20;
 
 /// The environment variables and files that providers and region look-ups read.
 ///
@@ -70,11 +75,12 @@ impl Environment {
         Ok(value.filter(|value| !value.trim().is_empty()))
     }
 
-    /// The contents of a file.
+    /// The contents of a file. One of the process that is longer than 16 MiB is an error, of the kind
+    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge).
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         match &self.0 {
             Some(fixed) => fixed.files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into()),
-            None => std::fs::read(path),
+            None => read_bounded(path),
         }
     }
 
@@ -85,8 +91,14 @@ impl Environment {
         if self.0.is_some() || tokio::runtime::Handle::try_current().is_err() {
             return self.read(&path);
         }
-        tokio::fs::read(path).await
+        tokio::task::spawn_blocking(move || read_bounded(&path)).await.map_err(io::Error::other)?
     }
+}
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut contents = Vec::new();
+    File::open(path)?.take(MAX_FILE + 1).read_to_end(&mut contents)?;
+    if contents.len() as u64 > MAX_FILE { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(contents) }
 }
 
 /// Names only: values and contents may be secret.
@@ -100,5 +112,28 @@ impl fmt::Debug for Environment {
                 .field("files", &fixed.files.keys())
                 .finish(),
         }
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_without_end_is_given_up() {
+        let error = Environment::process().read(Path::new("/dev/zero")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::FileTooLarge);
+    }
+
+    #[cfg(feature = "providers")]
+    #[tokio::test]
+    async fn a_file_without_end_is_given_up_by_those_who_wait_for_it_too() {
+        let read = |path: &str| {
+            let path = PathBuf::from(path);
+            async move { Environment::process().read_file(path).await.map_err(|error| error.kind()) }
+        };
+        assert_eq!(read("/dev/zero").await, Err(io::ErrorKind::FileTooLarge));
+        assert_eq!(read("/dev/null").await, Ok(Vec::new()));
+        assert_eq!(read("/dev/null/nothing").await, Err(io::ErrorKind::NotADirectory));
     }
 }

@@ -33,7 +33,9 @@ const MAX_ANSWER: u64 = 64 * 1024;
 ///
 /// The program has a minute, or the [`timeout`](Self::timeout) that is set. It is killed when that is over, and when
 /// nobody waits for it any more: a cache in front of this provider waits no longer than its
-/// [`refresh_deadline`](super::CredentialsCacheBuilder::refresh_deadline). What it writes to its standard error is thrown away, for secrets may stand there.
+/// [`refresh_deadline`](super::CredentialsCacheBuilder::refresh_deadline). What the program has started itself is not
+/// killed with it: where the command is more than one program, let the last begin with `exec`, or give each an end of its
+/// own (`timeout 30 helper`). What it writes to its standard error is thrown away, for secrets may stand there.
 ///
 /// See [Process credential provider](https://docs.aws.amazon.com/sdkref/latest/guide/feature-process-credentials.html).
 ///

@@ -29,6 +29,13 @@ async fn an_answer_that_never_ends_is_cut_off_at_the_deadline() {
 }
 
 #[tokio::test]
+async fn the_longest_of_timeouts_are_no_sum_that_overflows() {
+    let (client, _) = script(vec![|| Answer::new(200, success("AssumeRole", "ASIA"))]);
+    let provider = role(client).connect_timeout(Duration::MAX).read_timeout(Duration::MAX).build();
+    assert_eq!(provider.provide_credentials().await.unwrap().access_key_id(), "ASIA");
+}
+
+#[tokio::test]
 async fn a_flood_is_cut_off() {
     let (client, seen) = script(vec![|| Answer::Flood]);
     let error = fails(&role(client).build()).await;

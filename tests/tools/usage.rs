@@ -33,11 +33,13 @@ const CURL_OPTIONS: [&str; 25] = [
 
 #[tokio::test]
 async fn every_example_has_a_help() {
-    let examples: [(&str, &[&str]); 4] = [
+    let examples: [(&str, &[&str]); 6] = [
         ("sigv4_curl", &CURL_OPTIONS),
         ("signing_proxy", &["--upstream", "--listen", "--service", "--region", "--payload", "--body-limit", "--grace"]),
         ("presign", &["--method", "--expires", "--service", "--region"]),
         ("reqwest_client", &["--method", "--data", "--content-type", "--service", "--region"]),
+        ("assume_role", &["--role-arn", "--via", "--mfa-serial", "--web-identity-token-file", "--export"]),
+        ("streaming_upload", &["--size", "--mode", "--chunk-size", "--http2", "--folder"]),
     ];
     for (name, words) in examples {
         let output = tool(name).arg("--help").output().await.unwrap();
@@ -52,7 +54,7 @@ async fn every_example_has_a_help() {
 #[tokio::test]
 async fn wrong_usage_ends_in_one_clear_line() {
     const S3: &str = "https://s3.us-east-1.amazonaws.com/b/k";
-    let cases: [(&str, &[&str], &str); 32] = [
+    let cases: [(&str, &[&str], &str); 37] = [
         ("sigv4_curl", &[], "were not provided: <URL>"),
         ("sigv4_curl", &["--what", S3], "unexpected argument '--what'"),
         ("sigv4_curl", &["example.com"], "starts with http:// or https://"),
@@ -71,7 +73,7 @@ async fn wrong_usage_ends_in_one_clear_line() {
         ("sigv4_curl", &["-T", "/", S3], "/ is not a file"),
         ("sigv4_curl", &["--lines", S3], "cannot be used with"),
         ("sigv4_curl", &["--lines", "--explain"], "cannot be used with"),
-        ("sigv4_curl", &["--payload", "none", S3], "[possible values: signed, unsigned, precomputed, chunked, "),
+        ("sigv4_curl", &["--payload", "none", S3], "[possible values: signed, unsigned, precomputed, chunked"),
         ("sigv4_curl", &["--payload", "precomputed", "-H", "x-amz-content-sha256: abc", S3], "is not a payload hash"),
         ("sigv4_curl", &["--headers", "some", S3], "[possible values: default, all]"),
         ("sigv4_curl", &["--token", "no", S3], "[possible values: signed, after]"),
@@ -85,6 +87,11 @@ async fn wrong_usage_ends_in_one_clear_line() {
         ("sigv4_curl", &["--region", "no/where", S3], "cannot stand in a credential scope"),
         ("signing_proxy", &["--upstream", "example.com"], "starts with http:// or https://"),
         ("presign", &["--expires", "604801", S3], "604801 is not in 1..=604800"),
+        ("assume_role", &[], "were not provided: --role-arn <ARN>"),
+        ("assume_role", &["--role-arn", "a", "--tag", "b"], "write it as KEY=VALUE"),
+        ("streaming_upload", &["file"], "unexpected argument 'file'"),
+        ("streaming_upload", &["--size", "1x"], "use KiB, MiB or GiB"),
+        ("streaming_upload", &["--mode", "none"], "[possible values: chunked, "),
     ];
     for (name, arguments, reason) in cases {
         let mut command = tool(name);
@@ -125,6 +132,19 @@ async fn what_fails_otherwise_is_one_line_too_and_status_1() {
 
     let output = tool("signing_proxy").args(["--upstream", S3, "--listen", "192.0.2.1:1"]).output().await.unwrap();
     ended(&output, 1, "signing_proxy: cannot listen on 192.0.2.1:1");
+
+    let cases: [(&str, &[&str], &str); 4] = [
+        ("presign", &["--service", "s3", "ftp://example.com/"], "starts with http:// or https://"),
+        ("assume_role", &["--role-arn", "a"], "the role's ARN has 1 characters"),
+        ("streaming_upload", &["--size", "1", "--folder", "/nonexistent"], "No such file"),
+        ("streaming_upload", &["--size", "1", "--chunk-size", "10"], "10"),
+    ];
+    for (name, arguments, reason) in cases {
+        let output = tool(name).args(arguments).output().await.unwrap();
+        ended(&output, 1, reason);
+        assert_eq!(stderr(&output).trim_end().lines().count(), 1, "{}", stderr(&output));
+        assert!(stderr(&output).starts_with(&format!("{name}: ")), "{}", stderr(&output));
+    }
 }
 
 #[tokio::test]

@@ -63,6 +63,9 @@ impl CredentialsCacheBuilder {
 
     /// How long the source may take. This is apart from every request's timeout: a request that gives up leaves the
     /// refresh running for those who come after it. 30 seconds where nothing is set.
+    ///
+    /// While credentials are held that are still valid, it is at most half of the life that they have left, or 2
+    /// seconds where that is more: those who wait then get the old ones before they are worth nothing.
     pub fn refresh_deadline(mut self, deadline: Duration) -> Self {
         self.settings.deadline = deadline;
         self

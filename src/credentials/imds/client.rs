@@ -104,7 +104,7 @@ impl Client<'_> {
         }
         let access = match retrying(self.attempts, || self.new_token()).await? {
             Ok(access) => access,
-            Err(_) if self.version_1 => Access { token: None, until: self.clock.now() + VERSION_1 },
+            Err(_) if self.version_1 => Access { token: None, until: after(self.clock.now(), VERSION_1) },
             Err(error) => return Err(error),
         };
         *self.held() = Some(access.clone());
@@ -201,5 +201,33 @@ fn read_token(response: &Response<Bytes>, asked: SystemTime) -> Option<Access> {
     token.set_sensitive(true);
     let ttl = response.headers().get(TOKEN_TTL).and_then(|ttl| ttl.to_str().ok()?.trim().parse().ok());
     let ttl = ttl.map_or(TTL, |seconds| TTL.min(Duration::from_secs(seconds)));
-    Some(Access { token: Some(token), until: asked + ttl.saturating_sub(EARLY) })
+    Some(Access { token: Some(token), until: after(asked, ttl.saturating_sub(EARLY)) })
+}
+
+/// A clock at the end of what it can tell is no reason to panic: what was held until then is asked for again.
+fn after(time: SystemTime, duration: Duration) -> SystemTime {
+    time.checked_add(duration).unwrap_or(time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last second that a `SystemTime` can tell.
+    fn end_of_time() -> SystemTime {
+        let mut time = SystemTime::UNIX_EPOCH;
+        for power in (0..64).rev() {
+            time = time.checked_add(Duration::from_secs(1 << power)).unwrap_or(time);
+        }
+        time
+    }
+
+    #[test]
+    fn a_token_at_the_end_of_time_is_held_for_no_time() {
+        let response = Response::new(Bytes::from_static(b"token"));
+        let access = read_token(&response, end_of_time()).unwrap();
+        assert_eq!(access.until, end_of_time());
+        let access = read_token(&response, SystemTime::UNIX_EPOCH).unwrap();
+        assert_eq!(access.until, SystemTime::UNIX_EPOCH + TTL - EARLY);
+    }
 }

@@ -140,12 +140,13 @@ fn refusal(response: &Response<Bytes>, secrets: &[&str]) -> Refusal {
 /// What of a message may be shown. The first line, since where signatures differ STS goes on with the canonical request,
 /// token and all; bounded, and without what was sent in confidence.
 fn presentable(message: &str, secrets: &[&str]) -> String {
-    let mut line = message.trim().lines().next().unwrap_or_default().to_owned();
+    let line = message.trim().lines().next().unwrap_or_default();
+    // Left out first: within a secret they would keep it from being found.
+    let mut line: String = line.chars().filter(|character| !character.is_control()).collect();
     for secret in secrets.iter().filter(|secret| secret.len() >= MIN_SECRET) {
         line = line.replace(*secret, "***").replace(&encode(secret), "***");
     }
-    let shown = line.chars().filter(|character| !character.is_control());
-    shown.take(MAX_MESSAGE).collect()
+    line.chars().take(MAX_MESSAGE).collect()
 }
 
 #[cfg(test)]
@@ -156,6 +157,7 @@ mod tests {
     fn only_the_first_line_of_a_message_is_shown_and_nothing_that_was_sent() {
         let message = " no: tok+en and tok%2Ben\u{7} \u{e9}\nThe Canonical String was hunter2";
         assert_eq!(presentable(message, &["tok+en", "", "a"]), "no: *** and *** \u{e9}");
+        assert_eq!(presentable("no: t\u{7}ok+e\u{1b}n", &["tok+en"]), "no: ***");
         assert_eq!(presentable(&"x".repeat(1000), &[]).len(), MAX_MESSAGE);
         assert_eq!(presentable("", &["secret"]), "");
     }

@@ -61,7 +61,7 @@ impl Options {
         config: &SharedConfig,
     ) -> Result<(Sts<'a>, Option<String>), CredentialsError> {
         let endpoint = self.endpoint.resolve(provider, &self.environment, config)?;
-        let limits = Limits { deadline: self.connect_timeout + self.read_timeout, max_bytes: MAX_ANSWER };
+        let limits = Limits { deadline: self.connect_timeout.saturating_add(self.read_timeout), max_bytes: MAX_ANSWER };
         Ok((Sts { provider, http, uri: endpoint.uri, limits, attempts: self.attempts }, endpoint.region))
     }
 }
