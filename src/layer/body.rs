@@ -4,7 +4,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
@@ -112,18 +112,22 @@ pub(super) fn into_bytes(mut data: impl Buf) -> Bytes {
     data.copy_to_bytes(data.remaining())
 }
 
+/// Pieces shorter than this are joined, but for the first: kept as they are, they would take more memory than they hold.
+const SHORT: usize = 512;
+
 /// Reads a body to its end, hashing it on the way.
 pub(super) struct Buffering {
     /// Begun with the second piece: a body that is one piece is hashed at once.
     hash: Option<Sha256>,
     buffered: Buffered,
+    joined: BytesMut,
     length: u64,
     limit: u64,
 }
 
 impl Buffering {
     pub(super) fn new(limit: u64) -> Self {
-        Self { hash: None, buffered: Buffered::default(), length: 0, limit }
+        Self { hash: None, buffered: Buffered::default(), joined: BytesMut::new(), length: 0, limit }
     }
 
     pub(super) fn poll<B: Body<Error: Into<BoxError>>>(
@@ -144,6 +148,7 @@ impl Buffering {
                 Err(frame) => self.buffered.trailers = frame.into_trailers().ok().map(Box::new),
             }
         }
+        self.part();
         let hash = match (self.hash.take(), &self.buffered.pieces[..]) {
             (Some(hash), _) => <[u8; 32]>::from(hash.finalize()).into(),
             (None, pieces) => PayloadHash::of(pieces.first().map_or(&[][..], |piece| piece)),
@@ -158,8 +163,20 @@ impl Buffering {
         }
         if let Some(first) = self.buffered.pieces.first() {
             self.hash.get_or_insert_with(|| Sha256::new_with_prefix(first)).update(&piece);
+            if piece.len() < SHORT {
+                self.joined.extend_from_slice(&piece);
+                return;
+            }
+            self.part();
         }
         self.buffered.pieces.push(piece);
+    }
+
+    /// The pieces that were joined become one.
+    fn part(&mut self) {
+        if !self.joined.is_empty() {
+            self.buffered.pieces.push(self.joined.split().freeze());
+        }
     }
 }
 
@@ -171,5 +188,42 @@ impl<B> fmt::Debug for SignedBody<B> {
             Inner::Buffered { .. } => "SignedBody::Buffered",
             Inner::Chunked { .. } => "SignedBody::Chunked",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::VecDeque, convert::Infallible, future::Future, pin::pin, task::Waker};
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    struct Pieces(VecDeque<Bytes>);
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            Poll::Ready(self.0.pop_front().map(|piece| Ok(Frame::data(piece))))
+        }
+    }
+
+    #[test]
+    fn short_pieces_are_joined_and_long_ones_kept() {
+        let lengths = [1, 1, 0, SHORT - 1, SHORT, 1, 1, 3 * SHORT];
+        let pieces: Vec<Bytes> = lengths.iter().zip(b'a'..).map(|(length, byte)| vec![byte; *length].into()).collect();
+        let mut body = Pieces(pieces.clone().into());
+        let cx = &mut Context::from_waker(Waker::noop());
+        let Poll::Ready(Ok((hash, signed))) = Buffering::new(u64::MAX).poll(Pin::new(&mut body), cx) else {
+            panic!("the body is there")
+        };
+        assert_eq!(hash, PayloadHash::of(pieces.concat()));
+        let Inner::Buffered { buffered } = &signed.inner else { panic!("the body was read") };
+        let kept: Vec<usize> = buffered.pieces.iter().map(Bytes::len).collect();
+        assert_eq!(kept, [1, SHORT, SHORT, 2, 3 * SHORT]);
+        let Poll::Ready(Ok(sent)) = pin!(signed.collect()).poll(cx) else { panic!("the body is there") };
+        assert_eq!(sent.to_bytes(), pieces.concat());
     }
 }

@@ -96,8 +96,12 @@ impl SigV4LayerBuilder {
         self
     }
 
-    /// Signs only for the hosts that this allows. A request to any other goes on with no signature and with no credentials,
-    /// those that it came with taken out: that is what makes a redirect harmless.
+    /// Signs only for the hosts that this allows. A request to any other goes on with no signature and with no credentials in
+    /// its headers, those that it came with taken out: that is what makes a redirect harmless. What stands in its URL stays,
+    /// a presigned one's signature too.
+    ///
+    /// [`SigningOverrides::skip`](crate::SigningOverrides::skip) and [`pass_through`](Self::pass_through) come before it:
+    /// such a request goes on as it is, wherever it goes.
     ///
     /// The host comes as the URI has it, with its port where it has one; from the `Host` header where the URI has none. Unset:
     /// every host where the service is set, AWS's own where it is found out from the host.

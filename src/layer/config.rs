@@ -1,6 +1,6 @@
 use std::{borrow::Cow, fmt, sync::OnceLock};
 
-use http::{HeaderMap, header::AUTHORIZATION, header::HOST, request::Parts, uri::Authority};
+use http::{HeaderMap, HeaderName, header::AUTHORIZATION, header::HOST, request::Parts, uri::Authority};
 
 use super::{Payload, SigningOverrides};
 use crate::{
@@ -247,9 +247,15 @@ fn without_user(authority: &Authority) -> &str {
     authority.as_str().rsplit('@').next().unwrap_or_default()
 }
 
-/// Takes out whatever could authenticate the request.
+/// Keys that encrypt a customer's objects, which a request to S3 carries in the clear.
+static CUSTOMER_KEYS: [HeaderName; 2] = [
+    HeaderName::from_static("x-amz-server-side-encryption-customer-key"),
+    HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-key"),
+];
+
+/// Takes out whatever could authenticate the request, and what else is secret in it.
 pub(super) fn strip_credentials(headers: &mut HeaderMap) {
-    for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE]) {
+    for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE]).chain(&CUSTOMER_KEYS) {
         headers.remove(name);
     }
     headers.remove(AUTHORIZATION);

@@ -35,6 +35,9 @@ impl SigningOverrides {
     }
 
     /// Signs for this service, with its profile.
+    ///
+    /// A layer that finds services out from hosts signs for AWS's own hosts alone; a service that is set here lets it sign
+    /// for any, unless [`hosts`](crate::SigV4LayerBuilder::hosts) says which.
     #[must_use]
     pub fn service(mut self, service: impl Into<Cow<'static, str>>) -> Self {
         self.service = Some(service.into());
