@@ -65,48 +65,57 @@ fn send(service: &mut SigV4<Nothing>, request: Request<Full<Bytes>>) -> Response
     }
 }
 
-/// Calls a second of so many threads together, each with a call of its own making.
-fn rate<F: FnMut()>(threads: usize, call: impl Fn() -> F + Sync) -> f64 {
-    let barrier = Barrier::new(threads);
-    let work = || {
-        let mut call = call();
-        let mut seconds = 0.0;
-        allocation_counter::opt_out(|| {
-            (0..CALLS / 10).for_each(|_| call());
-            barrier.wait();
-            let started = Instant::now();
-            (0..CALLS).for_each(|_| call());
-            seconds = started.elapsed().as_secs_f64();
-        });
-        f64::from(CALLS) / seconds
-    };
-    std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        threads.into_iter().map(|thread| thread.join().expect("no call panics")).sum()
-    })
+/// Calls a second.
+fn rate(mut call: impl FnMut()) -> f64 {
+    let started = Instant::now();
+    (0..CALLS).for_each(|_| call());
+    f64::from(CALLS) / started.elapsed().as_secs_f64()
 }
 
-/// What a second thread gains, for the layer and for hashing as many bytes.
-fn threads(rounds: usize) -> String {
+/// One of two threads that share a layer: calls a second, in each round, of the layer and of hashing as many bytes, each
+/// by the first thread alone and then by both.
+fn worker(shared: &SigV4Layer, is_first: bool, rounds: usize, barrier: &Barrier) -> Vec<[f64; 4]> {
+    // Its requests are its own.
     let case = Case::post();
-    let shared = layer(&case);
-    let signing = || {
-        let mut service = shared.layer(Nothing);
-        let case = &case;
-        move || _ = send(&mut service, case.request())
-    };
+    let mut service = shared.layer(Nothing);
+    let mut signing = || _ = send(&mut service, case.request());
     let text = [7; 24 * 64 - 9];
-    let hashing = || || _ = black_box(Sha256::digest(black_box(&text)));
-    let (mut layer, mut sha, mut share) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..rounds {
-        let gain = rate(2, signing) / rate(1, signing);
-        let unshared = rate(2, hashing) / rate(1, hashing);
-        layer.push(gain);
-        sha.push(unshared);
-        share.push(gain / unshared);
+    let mut hashing = || _ = black_box(Sha256::digest(black_box(&text)));
+    let mut of_rounds = vec![[0.0; 4]; rounds];
+    allocation_counter::opt_out(|| {
+        for of_round in &mut of_rounds {
+            for (turn, of_turn) in of_round.iter_mut().enumerate() {
+                barrier.wait();
+                let is_idle = turn % 2 == 0 && !is_first;
+                *of_turn = match turn / 2 {
+                    _ if is_idle => 0.0,
+                    0 => rate(&mut signing),
+                    _ => rate(&mut hashing),
+                };
+            }
+        }
+    });
+    of_rounds
+}
+
+/// What a second thread gains, for the layer and for hashing.
+fn threads(rounds: usize) -> String {
+    let shared = layer(&Case::post());
+    let barrier = Barrier::new(2);
+    let [first, second] = std::thread::scope(|scope| {
+        let (shared, barrier) = (&shared, &barrier);
+        let start = |is_first| scope.spawn(move || worker(shared, is_first, rounds, barrier));
+        [true, false].map(start).map(|thread| thread.join().expect("no call panics"))
+    });
+    let (mut layer, mut sha256, mut share) = (Vec::new(), Vec::new(), Vec::new());
+    for (first, second) in first.iter().zip(second) {
+        let gain = |alone: usize| (first[alone + 1] + second[alone + 1]) / first[alone];
+        layer.push(gain(0));
+        sha256.push(gain(2));
+        share.push(gain(0) / gain(2));
     }
-    let [layer, sha, share] = [layer, sha, share].map(median);
-    format!("scale_threads layer_gain={layer:.2} sha256_gain={sha:.2} share={share:.2}")
+    let [layer, sha256, share] = [layer, sha256, share].map(median);
+    format!("scale_threads layer_gain={layer:.2} sha256_gain={sha256:.2} share={share:.2}")
 }
 
 /// Takes the request, and answers when it is told to.
