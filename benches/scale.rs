@@ -29,8 +29,10 @@ use support::{Contender, compare, median, requests::Case};
 use tower::{Layer, Service};
 use tower_sigv4::{SigV4, SigV4Layer, SigningOverrides};
 
-/// How many calls a thread makes in its turn: some milliseconds.
-const CALLS: u32 = 2_000;
+/// How many requests a thread signs in its turn, and how often it hashes as much: half a millisecond each, so that most
+/// turns are over before the system gives the core to something else.
+const SIGNED: u32 = 300;
+const HASHED: u32 = 600;
 const IN_FLIGHT: [usize; 4] = [1, 100, 10_000, 100_000];
 const SCOPES: [usize; 4] = [1, 10, 100, 1_000];
 const REGIONS: usize = 25;
@@ -66,10 +68,10 @@ fn send(service: &mut SigV4<Nothing>, request: Request<Full<Bytes>>) -> Response
 }
 
 /// Calls a second.
-fn rate(mut call: impl FnMut()) -> f64 {
+fn rate(calls: u32, mut call: impl FnMut()) -> f64 {
     let started = Instant::now();
-    (0..CALLS).for_each(|_| call());
-    f64::from(CALLS) / started.elapsed().as_secs_f64()
+    (0..calls).for_each(|_| call());
+    f64::from(calls) / started.elapsed().as_secs_f64()
 }
 
 /// One of two threads that share a layer: calls a second, in each round, of the layer and of hashing as many bytes, each
@@ -89,8 +91,8 @@ fn worker(shared: &SigV4Layer, is_first: bool, rounds: usize, barrier: &Barrier)
                 let is_idle = turn % 2 == 0 && !is_first;
                 *of_turn = match turn / 2 {
                     _ if is_idle => 0.0,
-                    0 => rate(&mut signing),
-                    _ => rate(&mut hashing),
+                    0 => rate(SIGNED, &mut signing),
+                    _ => rate(HASHED, &mut hashing),
                 };
             }
         }
@@ -224,7 +226,7 @@ fn scopes(case: &Case) -> String {
 
 fn main() {
     let quick = std::env::args().any(|argument| argument == "--quick");
-    println!("{}", threads(if quick { 50 } else { 200 }));
+    println!("{}", threads(if quick { 300 } else { 1_000 }));
     println!("{}", requests_in_flight(if quick { 3 } else { 11 }));
     [Case::post(), Case::get()].iter().map(scopes).for_each(|line| println!("{line}"));
 }
