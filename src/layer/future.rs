@@ -129,7 +129,8 @@ impl<S> Job<S> {
             host: config.host.as_deref(),
             keys: &config.keys,
         };
-        let signed = sign(&Draft::new(settings, payload, skew.corrected(*clock))?, parts, credentials)?;
+        let draft = Draft { settings, payload, time: skew.corrected(*clock) };
+        let signed = sign(&draft, parts, credentials)?;
         Watch::signed(&scope, &payload, credentials, skew.offset());
         Ok(signed)
     }

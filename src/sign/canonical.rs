@@ -63,7 +63,6 @@ impl<H: Update> HashSink<H> {
 }
 
 impl<H: Update> Sink for HashSink<H> {
-    #[allow(clippy::inline_always, reason = "a separator becomes the store of one byte")]
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "most pieces are of a known length, which only the caller sees")]
     fn put(&mut self, bytes: &[u8]) {

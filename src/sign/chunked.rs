@@ -25,8 +25,10 @@ use super::{
     PayloadHash, SignError, Signature,
     canonical::Sink,
     draft::Draft,
-    key::{Prepared, SigningKey},
-    string_to_sign::{Algorithm, CredentialScope, hex_of},
+    encode::{hex_of, put_hex},
+    key::SigningKey,
+    prepared::Prepared,
+    string_to_sign::Algorithm,
 };
 
 /// The smallest chunk that S3 takes, but for the last.
@@ -116,11 +118,9 @@ fn hex_digits(number: u64) -> usize {
     (u64::BITS - number.leading_zeros()).div_ceil(4).max(1) as usize
 }
 
-fn put_hex(sink: &mut impl Sink, number: u64) {
+fn put_number(sink: &mut impl Sink, number: u64) {
     let mut digits = [0; 16];
-    // The output has just the room for it.
-    let written = hex::encode_to_slice(number.to_be_bytes(), &mut digits);
-    debug_assert!(written.is_ok());
+    put_hex(&mut digits, &number.to_be_bytes());
     sink.put(&digits[digits.len() - hex_digits(number)..]);
 }
 
@@ -182,7 +182,7 @@ impl Framer {
         let algorithm = self.signer.as_ref().map(|signer| signer.algorithm);
         let mut out = Vec::with_capacity(before + head_length(algorithm, self.length) + room);
         out.put(&CRLF[..before]);
-        put_hex(&mut out, self.length);
+        put_number(&mut out, self.length);
         if let Some(signer) = &mut self.signer {
             signer.sign_chunk();
             out.put(CHUNK_SIGNATURE);
@@ -208,11 +208,9 @@ pub(crate) struct ChunkSigner {
 }
 
 impl ChunkSigner {
-    fn new(prepared: &Prepared, scope: &CredentialScope<'_>, seed: Signature) -> Self {
-        let date = &scope.date;
-        let context = [b"\n", &date.timestamp()[..], b"\n", &date.day(), &prepared.scope_end, b"\n"].concat();
-        let key = prepared.key.clone();
-        Self { key, algorithm: scope.algorithm, context: context.into(), previous: seed, hash: Sha256::new() }
+    fn new(prepared: &Prepared, algorithm: Algorithm, seed: Signature) -> Self {
+        let context = prepared.start[algorithm.name().len()..].into();
+        Self { key: prepared.key.clone(), algorithm, context, previous: seed, hash: Sha256::new() }
     }
 
     fn sign_chunk(&mut self) {
@@ -247,7 +245,7 @@ impl Draft<'_> {
     /// Signs the request's headers, as [`Draft::sign`] does: what comes back signs the chunks of its body.
     pub(crate) fn sign_chunked(&self, parts: &mut Parts, credentials: &Credentials) -> Result<ChunkSigner, SignError> {
         let (seed, prepared) = self.sign_with_key(parts, credentials)?;
-        Ok(ChunkSigner::new(&prepared, &self.scope(), seed))
+        Ok(ChunkSigner::new(&prepared, self.settings.algorithm, seed))
     }
 }
 
@@ -292,7 +290,7 @@ mod tests {
         };
         // 24 May 2013
         let time = UNIX_EPOCH + Duration::from_secs(1_369_353_600);
-        let draft = Draft::new(settings, framing.payload_hash(), time).unwrap();
+        let draft = Draft { settings, payload: framing.payload_hash(), time };
         let signer = draft.sign_chunked(&mut parts, &credentials()).unwrap();
         let authorization = parts.headers["authorization"].to_str().unwrap();
         assert!(authorization.ends_with(signer.previous.as_str()), "{authorization}");

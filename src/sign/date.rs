@@ -1,9 +1,6 @@
-use std::time::{SystemTime, UNIX_EPOCH};
-
-use http::HeaderValue;
+//! Times as signatures carry them.
 
 use super::SignError;
-use crate::lanes::Lanes;
 
 const SECONDS_A_DAY: u64 = 86_400;
 /// 1 January 10000: the first second that four digits of year cannot hold.
@@ -44,33 +41,6 @@ impl AmzDate {
     }
 }
 
-/// The last second that each thread signed in, with its texts: the next request is nearly always of the same one.
-pub(crate) struct Dates(Lanes<(u64, AmzDate, HeaderValue)>);
-
-impl Dates {
-    pub(crate) fn new() -> Self {
-        Self(Lanes::new())
-    }
-
-    pub(crate) fn at(&self, time: SystemTime) -> Result<AmzDate, SignError> {
-        let second = time.duration_since(UNIX_EPOCH).map_err(|_| SignError::Time)?.as_secs();
-        if let Some(date) = self.0.read(|(last, date, _)| (*last == second).then_some(*date)) {
-            return Ok(date);
-        }
-        let date = AmzDate::new(second)?;
-        self.0.set_mine((second, date, HeaderValue::from_bytes(date.timestamp())?));
-        Ok(date)
-    }
-
-    /// The value of `x-amz-date`.
-    pub(crate) fn header(&self, date: AmzDate) -> Result<HeaderValue, SignError> {
-        match self.0.read(|(_, last, header)| (*last == date).then(|| header.clone())) {
-            Some(header) => Ok(header),
-            None => Ok(HeaderValue::from_bytes(date.timestamp())?),
-        }
-    }
-}
-
 /// Writes a number from the right, as many digits as there is room for.
 fn decimals(text: &mut [u8], mut number: u64) {
     for digit in text.iter_mut().rev() {
@@ -96,8 +66,6 @@ fn civil(days: u64) -> (u64, u64, u64) {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use aws_smithy_types::date_time::{DateTime, Format};
 
     use super::*;
@@ -124,27 +92,5 @@ mod tests {
             let theirs: String = theirs.chars().filter(|c| !matches!(c, '-' | ':')).collect();
             assert_eq!(text(seconds), theirs);
         }
-    }
-
-    #[test]
-    fn times_that_four_digits_cannot_hold_are_refused() {
-        let before = UNIX_EPOCH - Duration::from_secs(1);
-        let dates = Dates::new();
-        assert!(matches!(dates.at(before), Err(SignError::Time)));
-        assert!(matches!(dates.at(UNIX_EPOCH + Duration::from_secs(END)), Err(SignError::Time)));
-    }
-
-    #[test]
-    fn each_second_has_its_own_texts() {
-        let dates = Dates::new();
-        for (millis, expected) in
-            [(0, "19700101T000000Z"), (999, "19700101T000000Z"), (1_000, "19700101T000001Z"), (0, "19700101T000000Z")]
-        {
-            let date = dates.at(UNIX_EPOCH + Duration::from_millis(millis)).unwrap();
-            assert_eq!(date.timestamp(), expected.as_bytes());
-            assert_eq!(dates.header(date).unwrap(), expected);
-        }
-        let other = AmzDate::new(86_400).unwrap();
-        assert_eq!(dates.header(other).unwrap(), "19700102T000000Z");
     }
 }

@@ -9,12 +9,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION, reque
 use super::{
     Explanation, HeaderSelection, PayloadHash, Profile, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::{CanonicalRequest, Sink},
-    date::AmzDate,
-    encode::into_text,
+    encode::{hex_of, into_text},
     headers::SignedHeaders,
-    key::{KeyCache, Prepared},
+    prepared::{KeyCache, Prepared},
     query::Query,
-    string_to_sign::{Algorithm, CredentialScope, StringToSign},
+    string_to_sign::{Algorithm, CredentialScope},
     uri::{Host, rewritten, wire_path},
 };
 
@@ -44,9 +43,10 @@ pub(crate) struct Settings<'a> {
 
 /// What is said of one request, beside the request itself.
 pub(crate) struct Draft<'a> {
-    pub(super) settings: Settings<'a>,
-    pub(super) payload: PayloadHash,
-    pub(super) date: AmzDate,
+    pub(crate) settings: Settings<'a>,
+    pub(crate) payload: PayloadHash,
+    /// The time to sign at.
+    pub(crate) time: SystemTime,
 }
 
 /// What the request is signed with, and as.
@@ -61,10 +61,6 @@ pub(super) struct Pieces<'a> {
 type Own<'a> = (&'static str, Option<&'a [u8]>);
 
 impl<'a> Draft<'a> {
-    pub(crate) fn new(settings: Settings<'a>, payload: PayloadHash, time: SystemTime) -> Result<Self, SignError> {
-        Ok(Self { settings, payload, date: settings.keys.dates.at(time)? })
-    }
-
     /// Signs the request's headers. The request is changed only when nothing can fail any more.
     pub(crate) fn sign(&self, parts: &mut Parts, credentials: &Credentials) -> Result<Signature, SignError> {
         self.sign_with_key(parts, credentials).map(|(signature, _)| signature)
@@ -82,15 +78,15 @@ impl<'a> Draft<'a> {
         let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
-        let (mut authorization, names) = self.authorization(credentials, &pieces.prepared, &headers);
+        let mut authorization = self.authorization(&pieces.prepared, &headers);
+        let names = pieces.prepared.authorization.len();
         let request = self.canonical(parts, &pieces, &query, &headers, &authorization[names..]);
-        let signature = self.signature(&request, &pieces.prepared);
+        let signature = pieces.prepared.sign(request.hash());
 
         authorization.put(SIGNATURE);
         authorization.put(signature.as_bytes());
         let mut authorization = HeaderValue::from_maybe_shared(Bytes::from(authorization))?;
         authorization.set_sensitive(true);
-        let date = self.settings.keys.dates.header(self.date)?;
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
         let uri = rewritten(&parts.uri, &pieces.path, &query, &pieces.host)?;
@@ -107,7 +103,7 @@ impl<'a> Draft<'a> {
                 parts.headers.remove(name);
             }
         }
-        parts.headers.insert(&DATE, date);
+        parts.headers.insert(&DATE, prepared.date.clone());
         if let Some(region_set) = region_set {
             parts.headers.insert(&REGION_SET, region_set);
         }
@@ -128,7 +124,7 @@ impl<'a> Draft<'a> {
         let own = self.own(&pieces, self.sends_hash(&Earlier::of(&parts.headers)));
         let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
         let names = headers.names();
-        Ok(self.explanation(&self.canonical(parts, &pieces, &query, &headers, &names), &pieces.prepared))
+        Ok(Self::explanation(&self.canonical(parts, &pieces, &query, &headers, &names), &pieces.prepared))
     }
 
     pub(super) fn pieces<'p>(&self, parts: &'p Parts, credentials: &Credentials) -> Result<Pieces<'p>, SignError>
@@ -137,37 +133,28 @@ impl<'a> Draft<'a> {
     {
         let Settings { keys, profile, host, .. } = self.settings;
         Ok(Pieces {
-            prepared: keys.get(credentials, &self.scope())?,
+            prepared: keys.get(credentials, &self.scope(), self.time)?,
             host: Host::of(&parts.headers, &parts.uri, host)?,
             path: wire_path(parts.uri.path(), *profile),
         })
     }
 
-    pub(super) fn signature(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Signature {
-        prepared.key.sign_text(&self.string_to_sign(prepared, request.hash()))
-    }
-
-    fn string_to_sign<'p>(&self, prepared: &'p Prepared, canonical_request: [u8; 32]) -> StringToSign<'p> {
-        let algorithm = self.settings.algorithm;
-        StringToSign { algorithm, date: self.date, scope_end: &prepared.scope_end, canonical_request }
-    }
-
-    pub(super) fn explanation(&self, request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Explanation {
+    pub(super) fn explanation(request: &CanonicalRequest<'_, '_>, prepared: &Prepared) -> Explanation {
         let mut canonical_request = Vec::new();
         request.write(&mut canonical_request);
         let hash = PayloadHash::digest(&canonical_request);
-        let string_to_sign = self.string_to_sign(prepared, hash);
+        let string_to_sign = [&prepared.start[..], &hex_of(hash)].concat();
         Explanation {
-            signature: prepared.key.sign_text(&string_to_sign),
+            signature: prepared.sign(hash),
             signed_headers: into_text(request.signed_headers.to_vec()),
             canonical_request: into_text(canonical_request),
-            string_to_sign: into_text(string_to_sign.to_text()),
+            string_to_sign: into_text(string_to_sign),
         }
     }
 
     pub(super) fn scope(&self) -> CredentialScope<'a> {
         let Settings { algorithm, region, service, .. } = self.settings;
-        CredentialScope { algorithm, date: self.date, region, service }
+        CredentialScope { algorithm, region, service }
     }
 
     /// Whether `x-amz-content-sha256` goes out: where the profile says so, where the server could not know what was
@@ -188,7 +175,7 @@ impl<'a> Draft<'a> {
         [
             ("host", Some(&pieces.host.value)),
             (CONTENT_SHA256.as_str(), sends_hash.then(|| self.payload.as_bytes())),
-            (DATE.as_str(), Some(self.date.timestamp())),
+            (DATE.as_str(), Some(pieces.prepared.date.as_bytes())),
             (REGION_SET.as_str(), self.scope().region_set()),
             token_under(TokenHeader::S3Session),
             token_under(TokenHeader::SecurityToken),
@@ -214,35 +201,17 @@ impl<'a> Draft<'a> {
         }
     }
 
-    /// The value of `authorization` up to the names of the signed headers, with which it ends; and where they start.
-    fn authorization(
-        &self,
-        credentials: &Credentials,
-        prepared: &Prepared,
-        headers: &SignedHeaders<'_>,
-    ) -> (Vec<u8>, usize) {
-        let algorithm = self.settings.algorithm;
-        let key_id = credentials.access_key_id().as_bytes();
-        let scope_end = &prepared.scope_end;
-        let names =
-            algorithm.name().len() + CREDENTIAL.len() + key_id.len() + 1 + 8 + scope_end.len() + SIGNED_HEADERS.len();
+    /// The value of `authorization` up to the names of the signed headers, with which it ends.
+    fn authorization(&self, prepared: &Prepared, headers: &SignedHeaders<'_>) -> Vec<u8> {
         // Exactly as long as it will be: a vector that is full becomes a header value without being copied.
-        let length = names + headers.names_length() + SIGNATURE.len() + algorithm.width();
-        let mut value = Vec::with_capacity(length);
-        value.put(algorithm.name().as_bytes());
-        value.put(CREDENTIAL);
-        value.put(key_id);
-        value.put(b"/");
-        value.put(&self.date.day());
-        value.put(scope_end);
-        value.put(SIGNED_HEADERS);
+        let end = headers.names_length() + SIGNATURE.len() + self.settings.algorithm.width();
+        let mut value = Vec::with_capacity(prepared.authorization.len() + end);
+        value.put(&prepared.authorization);
         headers.write_names(&mut value, b";");
-        (value, names)
+        value
     }
 }
 
-const CREDENTIAL: &[u8] = b" Credential=";
-const SIGNED_HEADERS: &[u8] = b", SignedHeaders=";
 const SIGNATURE: &[u8] = b", Signature=";
 
 /// What a request carries of an earlier signature, found in one pass over the names.
@@ -306,7 +275,7 @@ mod tests {
                 host: None,
                 keys: &keys,
             };
-            let draft = Draft::new(settings, PayloadHash::EMPTY, case.time()).unwrap();
+            let draft = Draft { settings, payload: PayloadHash::EMPTY, time: case.time() };
             let check = |half: &str, explanation: &Explanation| {
                 let text = |file: &str| case.text(&format!("{half}-{file}.txt")).unwrap();
                 assert_eq!(explanation.canonical_request, text("canonical-request"), "{half}");
@@ -323,13 +292,13 @@ mod tests {
             let headers = SignedHeaders::new(&parts.headers, settings.headers, &own);
             let names = headers.names();
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
-            check("header", &draft.explanation(&request, &pieces.prepared));
+            check("header", &Draft::explanation(&request, &pieces.prepared));
 
             let headers = draft.presigned_headers(&parts.headers, &pieces);
             let (text, parameters) = draft.unsigned(&case.credentials(), &pieces, &query, &headers, case.expires_in());
             let (query, names) = (Query::new(&text, parameters), headers.names());
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
-            check("query", &draft.explanation(&request, &pieces.prepared));
+            check("query", &Draft::explanation(&request, &pieces.prepared));
             println!("passed on its raw path: {} ({reason})", case.name);
             passed.push(case.name.clone());
         }

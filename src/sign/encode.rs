@@ -1,4 +1,4 @@
-//! `UriEncode` of the signing rules, and its inverse, written into a [`Sink`].
+//! `UriEncode` of the signing rules, and its inverse, written into a [`Sink`]; and hex.
 
 use super::canonical::Sink;
 
@@ -79,6 +79,22 @@ pub(super) fn decode_encode(sink: &mut impl Sink, mut text: &[u8], plus: u8, kee
     sink.put(text);
 }
 
+/// Writes each byte as two lower-case hex digits, as far as there is room. Arithmetic and no table: a compiler makes that some
+/// instructions for all of a hash.
+pub(super) fn put_hex(room: &mut [u8], bytes: &[u8]) {
+    for (pair, byte) in room.chunks_exact_mut(2).zip(bytes) {
+        for (digit, value) in pair.iter_mut().zip([byte >> 4, byte & 15]) {
+            *digit = value + if value < 10 { b'0' } else { b'a' - 10 };
+        }
+    }
+}
+
+pub(super) fn hex_of(digest: [u8; 32]) -> [u8; 64] {
+    let mut text = [0; 64];
+    put_hex(&mut text, &digest);
+    text
+}
+
 /// What was written, as a text. Header values may hold bytes that are no UTF-8: they are shown with a replacement.
 pub(super) fn into_text(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
@@ -118,6 +134,14 @@ mod tests {
         assert_eq!(again("%zz%"), "%25zz%25");
         assert_eq!(again("%f"), "%25f");
         assert_eq!(again("100%25"), "100%25");
+    }
+
+    #[test]
+    fn every_byte_has_its_digits() {
+        for start in (0..=255).step_by(32) {
+            let bytes = std::array::from_fn(|at| start + at as u8);
+            assert_eq!(hex_of(bytes), hex::encode(bytes).as_bytes());
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! The files are the steps: [`Signer`] brings path, query and host into one spelling (`uri`), selects the headers
 //! (`headers`), hashes the canonical request while it is written (`canonical`), and signs the string to sign
-//! (`string_to_sign`) with a key that is derived once a day (`key`).
+//! (`string_to_sign`) with a key that is derived once a day (`key`), and begins once a second (`prepared`).
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
@@ -36,6 +36,7 @@ mod headers;
 pub mod infer;
 mod key;
 mod payload;
+mod prepared;
 mod presign;
 mod profile;
 mod query;
@@ -58,8 +59,8 @@ pub(crate) use chunked::{ChunkSigner, Framer, Framing};
 pub(crate) use draft::{CONTENT_SHA256, DATE, Draft, Settings, is_presigned};
 pub use error::SignError;
 pub use headers::HeaderSelection;
-pub(crate) use key::KeyCache;
 pub use payload::PayloadHash;
+pub(crate) use prepared::KeyCache;
 pub use profile::{DefaultPayload, PathEncoding, Profile, TokenHeader, TokenPlacement};
 pub use signature::{Explanation, Signature};
 pub(crate) use string_to_sign::Algorithm;
@@ -236,6 +237,6 @@ impl Signer {
             host: self.host.as_deref(),
             keys: &self.keys,
         };
-        Draft::new(settings, payload_hash.try_into().map_err(Into::into)?, time)
+        Ok(Draft { settings, payload: payload_hash.try_into().map_err(Into::into)?, time })
     }
 }

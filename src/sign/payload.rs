@@ -3,10 +3,7 @@ use std::fmt;
 use http::HeaderValue;
 use sha2::{Digest, Sha256};
 
-use super::{
-    SignError,
-    string_to_sign::{Algorithm, hex_of},
-};
+use super::{SignError, encode::hex_of, string_to_sign::Algorithm};
 
 /// The last line of the canonical request: what is said of the body.
 ///
@@ -98,7 +95,7 @@ impl PayloadHash {
 
     /// The text that is signed.
     pub fn as_str(&self) -> &str {
-        // The hex digits are ASCII: they come from `hex` or were checked one by one.
+        // The hex digits are ASCII: they were written here or checked one by one.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 

@@ -34,7 +34,7 @@ impl Draft<'_> {
         let (mut text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
         let (query, names) = (Query::new(&text, parameters), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
-        let signature = self.signature(&request, &pieces.prepared);
+        let signature = pieces.prepared.sign(request.hash());
         drop((headers, query));
         add(&mut text, "X-Amz-Signature", |text| text.put(signature.as_bytes()));
         if self.settings.profile.token == TokenPlacement::AfterSigning {
@@ -69,7 +69,7 @@ impl Draft<'_> {
         let (text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
         let (query, names) = (Query::new(&text, parameters), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
-        Ok(self.explanation(&request, &pieces.prepared))
+        Ok(Self::explanation(&request, &pieces.prepared))
     }
 
     fn pieces_to_presign<'p>(
@@ -142,13 +142,8 @@ impl Draft<'_> {
 
         let mut add = |name, write_value: &dyn Fn(&mut Vec<u8>)| parameters.push(add(&mut text, name, write_value));
         add("X-Amz-Algorithm", &|text| text.put(scope.algorithm.name().as_bytes()));
-        add("X-Amz-Credential", &|text| {
-            encode(text, credentials.access_key_id().as_bytes(), is_unreserved);
-            text.put(b"%2F");
-            text.put(&self.date.day());
-            encode(text, &pieces.prepared.scope_end, is_unreserved);
-        });
-        add("X-Amz-Date", &|text| text.put(self.date.timestamp()));
+        add("X-Amz-Credential", &|text| encode(text, pieces.prepared.credential(), is_unreserved));
+        add("X-Amz-Date", &|text| text.put(pieces.prepared.date.as_bytes()));
         add("X-Amz-Expires", &|text| {
             let written = write!(text, "{}", expires_in.as_secs());
             debug_assert!(written.is_ok(), "a vector takes all that is written");

@@ -1,6 +1,8 @@
 use std::fmt;
 
-use super::string_to_sign::hex_of;
+use super::encode::hex_of;
+#[cfg(feature = "sigv4a")]
+use super::encode::put_hex;
 
 /// A signature: the lower-case hex digits that stand in the request.
 ///
@@ -27,15 +29,14 @@ impl Signature {
     pub(super) fn from_der(der: &[u8]) -> Self {
         let mut padded = [b'*'; Self::ROOM];
         let length = 2 * der.len();
-        // There is room for the longest DER.
-        let written = padded.get_mut(..length).map(|room| hex::encode_to_slice(der, room));
-        debug_assert_eq!(written, Some(Ok(())));
+        debug_assert!(length <= Self::ROOM, "there is room for the longest DER");
+        put_hex(&mut padded, der);
         Self { padded, length }
     }
 
     /// The hex digits.
     pub fn as_str(&self) -> &str {
-        // They come from `hex`.
+        // They are ASCII.
         std::str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 

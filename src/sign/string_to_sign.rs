@@ -40,18 +40,17 @@ impl Algorithm {
     }
 }
 
-/// `20150830/us-east-1/iam/aws4_request`; without the region where the signature holds in several.
+/// Where a signature holds: the credential scope but for its date.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CredentialScope<'a> {
     pub(super) algorithm: Algorithm,
-    pub(super) date: AmzDate,
     /// One region or, as the algorithm asks for, a list of them.
     pub(super) region: &'a str,
     pub(super) service: &'a str,
 }
 
 impl<'a> CredentialScope<'a> {
-    /// What stands behind the date: `/us-east-1/iam/aws4_request`. It is the same day after day, and kept with the key.
+    /// What stands behind the date: `/us-east-1/iam/aws4_request`; without the region where the signature holds in several.
     pub(super) fn end(&self) -> Vec<u8> {
         let region = self.algorithm.is_regional().then_some(self.region);
         let mut end = Vec::new();
@@ -68,39 +67,7 @@ impl<'a> CredentialScope<'a> {
     }
 }
 
-/// What the key signs, written like the canonical request into whatever takes bytes.
-pub(super) struct StringToSign<'a> {
-    pub(super) algorithm: Algorithm,
-    pub(super) date: AmzDate,
-    /// The credential scope behind its date.
-    pub(super) scope_end: &'a [u8],
-    /// The hash of the canonical request.
-    pub(super) canonical_request: [u8; 32],
-}
-
-impl StringToSign<'_> {
-    pub(super) fn write(&self, sink: &mut impl Sink) {
-        sink.put(self.algorithm.name().as_bytes());
-        sink.put(b"\n");
-        sink.put(self.date.timestamp());
-        sink.put(b"\n");
-        sink.put(&self.date.day());
-        sink.put(self.scope_end);
-        sink.put(b"\n");
-        sink.put(&hex_of(self.canonical_request));
-    }
-
-    pub(super) fn to_text(&self) -> Vec<u8> {
-        let mut text = Vec::new();
-        self.write(&mut text);
-        text
-    }
-}
-
-pub(super) fn hex_of(digest: [u8; 32]) -> [u8; 64] {
-    let mut text = [b'0'; 64];
-    // The output has just the room for it.
-    let written = hex::encode_to_slice(digest, &mut text);
-    debug_assert!(written.is_ok());
-    text
+/// The string to sign up to its last line, which is the hash of the canonical request. `scope` is the whole credential scope.
+pub(super) fn start_of_string_to_sign(algorithm: Algorithm, date: AmzDate, scope: &[u8]) -> Vec<u8> {
+    [algorithm.name().as_bytes(), b"\n", date.timestamp(), b"\n", scope, b"\n"].concat()
 }
