@@ -1,6 +1,6 @@
 //! Times as signatures carry them.
 
-use super::SignError;
+use super::{SignError, encode::decimals};
 
 const SECONDS_A_DAY: u64 = 86_400;
 /// 1 January 10000: the first second that four digits of year cannot hold.
@@ -38,14 +38,6 @@ impl AmzDate {
     /// `20150830`
     pub(crate) fn day(&self) -> [u8; 8] {
         std::array::from_fn(|index| self.0[index])
-    }
-}
-
-/// Writes a number from the right, as many digits as there is room for.
-fn decimals(text: &mut [u8], mut number: u64) {
-    for digit in text.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
     }
 }
 

@@ -8,7 +8,7 @@ use http::{
 };
 use smallvec::SmallVec;
 
-use super::canonical::Sink;
+use super::{canonical::Sink, encode::holds};
 
 /// Headers that change on the way or belong to one hop: never signed unless included by name.
 static UNSIGNED: [HeaderName; 22] = [
@@ -198,9 +198,8 @@ fn has_space_to_fold(value: &[u8]) -> bool {
 
 /// A value without white space around it, and with one space for each run of it inside.
 pub(super) fn folded(value: &[u8]) -> Cow<'_, [u8]> {
-    // Most values have no space at all. The least byte says so, in a loop that takes many bytes at a time.
-    let least = value.iter().fold(u8::MAX, |least, byte| least.min(*byte));
-    if least > b' ' || !has_space_to_fold(value) {
+    // Most values have no space at all.
+    if !holds(value, is_space) || !has_space_to_fold(value) {
         return value.into();
     }
     let words: Vec<_> = value.split(|byte| is_space(*byte)).filter(|word| !word.is_empty()).collect();

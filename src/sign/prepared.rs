@@ -4,9 +4,7 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{BuildHasher, RandomState},
-    mem,
-    ops::Range,
-    ptr,
+    mem, ptr,
     sync::{Arc, PoisonError, RwLock},
     time::{SystemTime, UNIX_EPOCH},
 };
@@ -22,15 +20,13 @@ use super::{
     encode::hex_of,
     headers::folded,
     key::{HmacKey, SigningKey, derive},
+    presign::SharedParameters,
     string_to_sign::{Algorithm, CredentialScope, start_of_string_to_sign},
 };
 use crate::lanes::Lanes;
 
 /// How many keys one generation of the cache holds; there are two.
 const GENERATION: usize = 1024;
-
-const CREDENTIAL: &[u8] = b" Credential=";
-const SIGNED_HEADERS: &[u8] = b", SignedHeaders=";
 
 /// What signing with some credentials, for a region and a service, needs in one second.
 pub(super) struct Prepared {
@@ -45,28 +41,27 @@ pub(super) struct Prepared {
     pub(super) date: HeaderValue,
     /// The value of `authorization` up to the names of the signed headers.
     pub(super) authorization: Vec<u8>,
-    /// Where the credential stands in it.
-    credential: Range<usize>,
+    /// The start of a signature in the query.
+    pub(super) parameters: SharedParameters,
     /// The session token as the header that goes out, spelled as it is signed.
     pub(super) token: Option<HeaderValue>,
 }
 
 impl Prepared {
     fn new(derived: &Derived, second: u64, token: Option<HeaderValue>) -> Result<Self, SignError> {
-        let date = AmzDate::new(second)?;
-        let name = derived.algorithm.name().as_bytes();
+        let (algorithm, date) = (derived.algorithm, AmzDate::new(second)?);
         let scope = [&date.day()[..], &derived.scope_end].concat();
-        let key_id = derived.credentials.access_key_id().as_bytes();
-        let credential = name.len() + CREDENTIAL.len();
-        let start = start_of_string_to_sign(derived.algorithm, date, &scope);
+        let start = start_of_string_to_sign(algorithm, date, &scope);
+        let credential = [derived.credentials.access_key_id().as_bytes(), b"/", &scope].concat();
+        let date = HeaderValue::from_bytes(date.timestamp())?;
         Ok(Self {
             second,
             key: derived.key.clone(),
             begun: derived.key.begun(&start),
             start,
-            date: HeaderValue::from_bytes(date.timestamp())?,
-            credential: credential..credential + key_id.len() + 1 + scope.len(),
-            authorization: [name, CREDENTIAL, key_id, b"/", &scope, SIGNED_HEADERS].concat(),
+            parameters: SharedParameters::new(algorithm, &credential, &date),
+            authorization: [algorithm.name().as_bytes(), b" Credential=", &credential, b", SignedHeaders="].concat(),
+            date,
             token,
         })
     }
@@ -78,11 +73,6 @@ impl Prepared {
             Some(begun) => Signature::new(begun.sign(&[&end])),
             None => self.key.sign(&[&self.start, &end]),
         }
-    }
-
-    /// `AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request`
-    pub(super) fn credential(&self) -> &[u8] {
-        &self.authorization[self.credential.clone()]
     }
 }
 
@@ -344,9 +334,10 @@ mod tests {
             let time = UNIX_EPOCH + Duration::from_millis(second * 1000 + 999);
             let prepared = cache.get(&credentials, &scope(region, "s"), time).unwrap();
             let date = prepared.date.to_str().unwrap();
-            assert_eq!(prepared.credential(), format!("AKIDEXAMPLE/{}/{region}/s/aws4_request", &date[..8]).as_bytes());
             let scope = format!("{}/{region}/s/aws4_request", &date[..8]);
             assert_eq!(prepared.start, format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n").as_bytes());
+            let authorization = format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}, SignedHeaders=");
+            assert_eq!(prepared.authorization, authorization.as_bytes());
             let whole = [&prepared.start[..], &hex_of([7; 32])].concat();
             assert_eq!(prepared.sign([7; 32]), prepared.key.sign(&[&whole]));
             date.to_owned()

@@ -1,20 +1,18 @@
 //! The signature in the query: a URL that works on its own.
 
-use std::{
-    io::Write,
-    time::{Duration, SystemTime},
-};
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
-use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts};
 
 use super::{
     DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::Sink,
     draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET},
-    encode::{encode, is_unreserved},
+    encode::{encode, is_unreserved, put_decimal},
     headers::SignedHeaders,
     query::{Parameter, Parameters, Query, auth_parameter},
+    string_to_sign::Algorithm,
     uri::with_path_and_query,
 };
 
@@ -132,23 +130,21 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> (Vec<u8>, Parameters) {
         let path = pieces.path.as_bytes();
-        let scope = self.scope();
+        let shared = &pieces.prepared.parameters;
         let token = credentials.session_token().unwrap_or_default();
-        let mut text = Vec::with_capacity(path.len() + query.text().len() + token.len() + 480);
+        let mut text = Vec::with_capacity(path.len() + query.text().len() + shared.text.len() + token.len() + 360);
         text.put(if path.is_empty() { b"/" } else { path });
         text.put(b"?");
-        let mut parameters = query.parameters_from(text.len());
-        text.put(query.text());
+        let mut parameters = Parameters::new();
+        for (more, of_them) in [(query.text(), query.parameters()), (&shared.text, &shared.parameters)] {
+            separate(&mut text);
+            parameters.extend(of_them.iter().map(|parameter| parameter.moved(text.len())));
+            text.put(more);
+        }
 
         let mut add = |name, write_value: &dyn Fn(&mut Vec<u8>)| parameters.push(add(&mut text, name, write_value));
-        add("X-Amz-Algorithm", &|text| text.put(scope.algorithm.name().as_bytes()));
-        add("X-Amz-Credential", &|text| encode(text, pieces.prepared.credential(), is_unreserved));
-        add("X-Amz-Date", &|text| text.put(pieces.prepared.date.as_bytes()));
-        add("X-Amz-Expires", &|text| {
-            let written = write!(text, "{}", expires_in.as_secs());
-            debug_assert!(written.is_ok(), "a vector takes all that is written");
-        });
-        if let Some(region_set) = scope.region_set() {
+        add("X-Amz-Expires", &|text| put_decimal(text, expires_in.as_secs()));
+        if let Some(region_set) = self.scope().region_set() {
             add("X-Amz-Region-Set", &|text| encode(text, region_set, is_unreserved));
         }
         add("X-Amz-SignedHeaders", &|text| headers.write_names(text, b"%3B"));
@@ -165,15 +161,38 @@ impl Draft<'_> {
     }
 }
 
+/// The parameters that all URLs of a second share, in canonical order.
+pub(super) struct SharedParameters {
+    text: Vec<u8>,
+    parameters: [Parameter; 3],
+}
+
+impl SharedParameters {
+    /// `credential` is the one that stands in `authorization`, `AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request`.
+    pub(super) fn new(algorithm: Algorithm, credential: &[u8], date: &HeaderValue) -> Self {
+        let mut text = Vec::with_capacity(100 + credential.len());
+        let parameters = [
+            add(&mut text, "X-Amz-Algorithm", |text| text.put(algorithm.name().as_bytes())),
+            add(&mut text, "X-Amz-Credential", |text| encode(text, credential, is_unreserved)),
+            add(&mut text, "X-Amz-Date", |text| text.put(date.as_bytes())),
+        ];
+        Self { text, parameters }
+    }
+}
+
 /// Adds a parameter to a URL and says where it stands, so that the query need not be read again.
 fn add(url: &mut Vec<u8>, name: &str, write_value: impl FnOnce(&mut Vec<u8>)) -> Parameter {
-    if !url.ends_with(b"?") {
-        url.put(b"&");
-    }
+    separate(url);
     let start = url.len();
     url.put(name.as_bytes());
     let name_end = url.len();
     url.put(b"=");
     write_value(url);
     Parameter { start, name_end, end: url.len() }
+}
+
+fn separate(url: &mut Vec<u8>) {
+    if !matches!(url.last(), None | Some(b'?')) {
+        url.put(b"&");
+    }
 }

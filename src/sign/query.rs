@@ -46,6 +46,11 @@ impl Parameter {
     fn value(self, text: &[u8]) -> &[u8] {
         text[self.name_end..self.end].get(1..).unwrap_or_default()
     }
+
+    /// Where it stands once its text does from this place on.
+    pub(super) fn moved(self, place: usize) -> Self {
+        Self { start: place + self.start, name_end: place + self.name_end, end: place + self.end }
+    }
 }
 
 pub(super) type Parameters = SmallVec<[Parameter; 8]>;
@@ -90,11 +95,8 @@ impl<'a> Query<'a> {
         &self.text
     }
 
-    /// Where the parameters stand once the query does from this place on.
-    pub(super) fn parameters_from(&self, place: usize) -> Parameters {
-        let moved =
-            |at: &Parameter| Parameter { start: place + at.start, name_end: place + at.name_end, end: place + at.end };
-        self.parameters.iter().map(moved).collect()
+    pub(super) fn parameters(&self) -> &[Parameter] {
+        &self.parameters
     }
 
     pub(super) fn is_changed(&self) -> bool {

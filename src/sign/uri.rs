@@ -16,7 +16,7 @@ use http::{
 use super::{
     PathEncoding, Profile, SignError,
     canonical::Sink,
-    encode::{decode_encode, encode, is_unreserved_or_slash},
+    encode::{decode_encode, encode, holds, is_unreserved_or_slash},
     headers::folded,
     query::Query,
 };
@@ -25,7 +25,7 @@ use super::{
 pub(super) fn wire_path(path: &str, profile: Profile) -> Cow<'_, str> {
     let path = if profile.normalize_path { normalize(path) } else { Cow::Borrowed(path) };
     match profile.path_encoding {
-        PathEncoding::Single if path.contains('+') => path.replace('+', "%2B").into(),
+        PathEncoding::Single if holds(path.as_bytes(), |byte| byte == b'+') => path.replace('+', "%2B").into(),
         _ => path,
     }
 }
@@ -98,11 +98,10 @@ impl<'a> Host<'a> {
 }
 
 /// Host and port as a client shows them: no user, no empty port, no port that the scheme implies.
-#[allow(clippy::needless_bitwise_bool, reason = "a way out in between would be a branch for each byte")]
 fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> {
     let bytes = authority.as_str().as_bytes();
     // Most authorities are a name alone.
-    if !bytes.contains(&b':') && !bytes.contains(&b'@') {
+    if !holds(bytes, |byte| matches!(byte, b':' | b'@')) {
         return authority.as_str().into();
     }
     let host = authority.host();
