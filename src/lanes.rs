@@ -1,8 +1,11 @@
 //! Copies of a value for threads that read it all the time.
 
-use std::sync::{
-    PoisonError, RwLock,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    cell::Cell,
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 /// How many threads can read without touching each other's memory.
@@ -16,10 +19,16 @@ pub(crate) struct Lanes<T>([Lane<T>; LANES]);
 struct Lane<T>(RwLock<Option<T>>);
 
 thread_local! {
-    static LANE: usize = {
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        NEXT.fetch_add(1, Ordering::Relaxed) % LANES
-    };
+    /// The lane of this thread, once it has one.
+    static LANE: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+#[cold]
+fn new_lane() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    let lane = NEXT.fetch_add(1, Ordering::Relaxed) % LANES;
+    LANE.set(Some(lane));
+    lane
 }
 
 impl<T> Lanes<T> {
@@ -52,6 +61,6 @@ impl<T> Lanes<T> {
     }
 
     fn mine(&self) -> &Lane<T> {
-        &self.0[LANE.with(|lane| *lane)]
+        &self.0[LANE.get().unwrap_or_else(new_lane)]
     }
 }

@@ -2,6 +2,7 @@ use std::{
     fmt, mem,
     pin::Pin,
     task::{Context, Poll, ready},
+    vec,
 };
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -9,7 +10,6 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use sha2::{Digest, Sha256};
-use smallvec::SmallVec;
 use tower::BoxError;
 
 use super::chunked::Chunking;
@@ -43,12 +43,12 @@ pin_project! {
     }
 }
 
-/// What was read of a body: nearly always one piece.
-#[derive(Clone, Default)]
+/// What was read of a body, and is still to be sent.
+#[derive(Clone)]
 struct Buffered {
-    pieces: SmallVec<[Bytes; 1]>,
-    /// The pieces before this one are sent.
-    next: usize,
+    /// Nearly always the whole; empty once it is sent.
+    first: Bytes,
+    more: vec::IntoIter<Bytes>,
     trailers: Option<Box<HeaderMap>>,
 }
 
@@ -79,7 +79,7 @@ impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
     fn is_end_stream(&self) -> bool {
         match &self.inner {
             Inner::Passed { body } => body.is_end_stream(),
-            Inner::Buffered { buffered } => buffered.next == buffered.pieces.len() && buffered.trailers.is_none(),
+            Inner::Buffered { buffered } => buffered.is_end(),
             Inner::Chunked { chunking, .. } => chunking.is_end(),
         }
     }
@@ -95,15 +95,19 @@ impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
 
 impl Buffered {
     fn next_frame(&mut self) -> Option<Frame<Bytes>> {
-        if let Some(piece) = self.pieces.get_mut(self.next) {
-            self.next += 1;
-            return Some(Frame::data(mem::take(piece)));
+        let piece = if self.first.is_empty() { self.more.next() } else { Some(mem::take(&mut self.first)) };
+        match piece {
+            Some(piece) => Some(Frame::data(piece)),
+            None => self.trailers.take().map(|trailers| Frame::trailers(*trailers)),
         }
-        self.trailers.take().map(|trailers| Frame::trailers(*trailers))
+    }
+
+    fn is_end(&self) -> bool {
+        self.first.is_empty() && self.more.len() == 0 && self.trailers.is_none()
     }
 
     fn left(&self) -> u64 {
-        self.pieces[self.next..].iter().map(|piece| piece.len() as u64).sum()
+        [&self.first].into_iter().chain(self.more.as_slice()).map(|piece| piece.len() as u64).sum()
     }
 }
 
@@ -117,24 +121,31 @@ const SHORT: usize = 512;
 
 /// Reads a body to its end, hashing it on the way.
 pub(super) struct Buffering {
-    /// Begun with the second piece: a body that is one piece is hashed at once.
-    hash: Option<Sha256>,
-    buffered: Buffered,
-    joined: BytesMut,
+    /// The first piece, which nearly always is the whole.
+    first: Bytes,
+    more: Option<Box<More>>,
+    trailers: Option<Box<HeaderMap>>,
     length: u64,
     limit: u64,
 }
 
+/// What a second piece needs.
+struct More {
+    hash: Sha256,
+    pieces: Vec<Bytes>,
+    joined: BytesMut,
+}
+
 impl Buffering {
     pub(super) fn new(limit: u64) -> Self {
-        Self { hash: None, buffered: Buffered::default(), joined: BytesMut::new(), length: 0, limit }
+        Self { first: Bytes::new(), more: None, trailers: None, length: 0, limit }
     }
 
     pub(super) fn poll<B: Body<Error: Into<BoxError>>>(
         &mut self,
         mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<(PayloadHash, SignedBody<B>), Error>> {
+    ) -> Poll<Result<PayloadHash, Error>> {
         while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
             let frame = frame.map_err(|error| Error::caused_by(ErrorKind::Body, error))?;
             match frame.into_data().map(into_bytes) {
@@ -145,37 +156,57 @@ impl Buffering {
                     }
                     self.push(piece);
                 }
-                Err(frame) => self.buffered.trailers = frame.into_trailers().ok().map(Box::new),
+                Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
+            }
+            if body.is_end_stream() {
+                break;
             }
         }
-        self.part();
-        let hash = match (self.hash.take(), &self.buffered.pieces[..]) {
-            (Some(hash), _) => <[u8; 32]>::from(hash.finalize()).into(),
-            (None, pieces) => PayloadHash::of(pieces.first().map_or(&[][..], |piece| piece)),
-        };
-        let buffered = mem::take(&mut self.buffered);
-        Poll::Ready(Ok((hash, SignedBody { inner: Inner::Buffered { buffered } })))
+        Poll::Ready(Ok(match &mut self.more {
+            None => PayloadHash::of(&self.first),
+            Some(more) => {
+                more.part();
+                <[u8; 32]>::from(more.hash.finalize_reset()).into()
+            }
+        }))
+    }
+
+    /// What was read.
+    pub(super) fn body<B>(&mut self) -> SignedBody<B> {
+        let more = self.more.take().map(|more| more.pieces).unwrap_or_default();
+        let buffered =
+            Buffered { first: mem::take(&mut self.first), more: more.into_iter(), trailers: self.trailers.take() };
+        SignedBody { inner: Inner::Buffered { buffered } }
     }
 
     fn push(&mut self, piece: Bytes) {
-        if piece.is_empty() {
-            return;
+        if self.first.is_empty() {
+            self.first = piece;
+        } else if !piece.is_empty() {
+            self.more.get_or_insert_with(|| Box::new(More::after(&self.first))).push(piece);
         }
-        if let Some(first) = self.buffered.pieces.first() {
-            self.hash.get_or_insert_with(|| Sha256::new_with_prefix(first)).update(&piece);
-            if piece.len() < SHORT {
-                self.joined.extend_from_slice(&piece);
-                return;
-            }
+    }
+}
+
+impl More {
+    fn after(first: &Bytes) -> Self {
+        Self { hash: Sha256::new_with_prefix(first), pieces: Vec::new(), joined: BytesMut::new() }
+    }
+
+    fn push(&mut self, piece: Bytes) {
+        self.hash.update(&piece);
+        if piece.len() < SHORT {
+            self.joined.extend_from_slice(&piece);
+        } else {
             self.part();
+            self.pieces.push(piece);
         }
-        self.buffered.pieces.push(piece);
     }
 
     /// The pieces that were joined become one.
     fn part(&mut self) {
         if !self.joined.is_empty() {
-            self.buffered.pieces.push(self.joined.split().freeze());
+            self.pieces.push(self.joined.split().freeze());
         }
     }
 }
@@ -216,12 +247,12 @@ mod tests {
         let pieces: Vec<Bytes> = lengths.iter().zip(b'a'..).map(|(length, byte)| vec![byte; *length].into()).collect();
         let mut body = Pieces(pieces.clone().into());
         let cx = &mut Context::from_waker(Waker::noop());
-        let Poll::Ready(Ok((hash, signed))) = Buffering::new(u64::MAX).poll(Pin::new(&mut body), cx) else {
-            panic!("the body is there")
-        };
+        let mut buffering = Buffering::new(u64::MAX);
+        let Poll::Ready(Ok(hash)) = buffering.poll(Pin::new(&mut body), cx) else { panic!("the body is there") };
+        let signed = buffering.body::<Pieces>();
         assert_eq!(hash, PayloadHash::of(pieces.concat()));
         let Inner::Buffered { buffered } = &signed.inner else { panic!("the body was read") };
-        let kept: Vec<usize> = buffered.pieces.iter().map(Bytes::len).collect();
+        let kept: Vec<usize> = [&buffered.first].into_iter().chain(buffered.more.as_slice()).map(Bytes::len).collect();
         assert_eq!(kept, [1, SHORT, SHORT, 2, 3 * SHORT]);
         let Poll::Ready(Ok(sent)) = pin!(signed.collect()).poll(cx) else { panic!("the body is there") };
         assert_eq!(sent.to_bytes(), pieces.concat());

@@ -128,8 +128,9 @@ impl Config {
         if is_presigned(&parts.uri) {
             return Ok(Treatment::Pass);
         }
-        match parts.headers.get(AUTHORIZATION) {
-            Some(value) if !value.as_bytes().starts_with(b"AWS4-") => match self.other_authorization {
+        // To hash the name would take longer than to compare the few that a request has.
+        match parts.headers.iter().find(|(name, _)| *name == AUTHORIZATION) {
+            Some((_, value)) if !value.as_bytes().starts_with(b"AWS4-") => match self.other_authorization {
                 OtherAuthorization::Replace => Ok(Treatment::Sign),
                 OtherAuthorization::Keep => Ok(Treatment::Pass),
                 OtherAuthorization::Refuse => Err(Error::new(ErrorKind::OtherAuthorization)),
@@ -151,6 +152,7 @@ impl Config {
     }
 
     /// What the request says wins over the layer, which wins over the host, which wins over the environment.
+    #[inline]
     pub(super) fn scope<'a>(
         &'a self,
         parts: &Parts,

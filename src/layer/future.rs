@@ -92,16 +92,13 @@ impl<S> Job<S> {
         overridden.unwrap_or(&self.config.credentials)
     }
 
-    fn sign<B>(&mut self, load: Load<B>, as_of: &Moment) -> Result<SignedBody<B>, Error> {
+    fn sign(&mut self, payload: PayloadHash, as_of: &Moment) -> Result<(), Error> {
+        self.with_draft(payload, as_of, |draft, parts, credentials| draft.sign(parts, credentials).map(drop))
+    }
+
+    fn sign_load<B>(&mut self, load: Load<B>, as_of: &Moment) -> Result<SignedBody<B>, Error> {
         match load {
-            Load::Ready(payload, body) => {
-                #[allow(
-                    clippy::redundant_closure_for_method_calls,
-                    reason = "the method is of one lifetime of the draft"
-                )]
-                self.with_draft(payload, as_of, |draft, parts, credentials| draft.sign(parts, credentials))?;
-                Ok(body)
-            }
+            Load::Ready(payload, body) => self.sign(payload, as_of).map(|()| body),
             Load::Chunked(chunked, body) => {
                 chunked.prepare(&mut self.parts.headers)?;
                 let signer = self.with_draft(chunked.payload_hash(), as_of, |draft, parts, credentials| {
@@ -136,13 +133,13 @@ impl<S> Job<S> {
     }
 }
 
-/// Signs the request where it lies, and hands it to the inner service.
+/// Signs the request where it lies, and hands it to the inner service with the body that signing leaves.
 fn send<S, B>(
     job: &mut Option<Job<S>>,
-    load: Load<B>,
     credentials: Arc<Credentials>,
     clock: SystemTime,
     watch: &Watch,
+    sign: impl FnOnce(&mut Job<S>, &Moment) -> Result<SignedBody<B>, Error>,
 ) -> State<S, B, S::Future>
 where
     S: Service<Request<SignedBody<B>>>,
@@ -150,7 +147,7 @@ where
     let Some(waiting) = job else { return State::Failed { error: None } };
     let skew = waiting.config.skew.attempt(&waiting.parts.uri, &waiting.parts.headers);
     let as_of = Moment { credentials, skew, clock };
-    let body = match watch.within(|| waiting.sign(load, &as_of)) {
+    let body = match watch.within(|| sign(waiting, &as_of)) {
         Ok(body) => body,
         Err(error) => return State::failed(error, watch),
     };
@@ -209,13 +206,16 @@ where
                     let read = ready!(watch.within(|| buffering.poll(body, cx)));
                     let Some(waiting) = job else { return Poll::Pending };
                     match read {
-                        Ok((payload, body)) => {
-                            let load = Load::Ready(payload, body);
+                        Ok(payload) => {
                             let cache = waiting.credentials();
                             let now = cache.now();
-                            match cache.try_get_at(now) {
-                                Some(credentials) => send(job, load, credentials, now, watch),
-                                None => State::Signing { job: job.take(), load: Some(load), lookup: None },
+                            if let Some(credentials) = cache.try_get_at(now) {
+                                send(job, credentials, now, watch, |job, as_of| {
+                                    job.sign(payload, as_of).map(|()| buffering.body())
+                                })
+                            } else {
+                                let load = Some(Load::Ready(payload, buffering.body()));
+                                State::Signing { job: job.take(), load, lookup: None }
                             }
                         }
                         Err(error) => State::failed(error, watch),
@@ -225,7 +225,9 @@ where
                     let Some(waiting) = job else { return Poll::Pending };
                     let found = ready!(watch.within(|| poll_credentials(waiting.credentials(), lookup, cx)));
                     match (found, load.take()) {
-                        (Ok((credentials, now)), Some(load)) => send(job, load, credentials, now, watch),
+                        (Ok((credentials, now)), Some(load)) => {
+                            send(job, credentials, now, watch, |job, as_of| job.sign_load(load, as_of))
+                        }
                         (Ok(_), None) => return Poll::Pending,
                         (Err(error), _) => State::failed(error, watch),
                     }

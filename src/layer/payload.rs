@@ -52,8 +52,6 @@ impl Plan {
         body: &B,
         limit: u64,
     ) -> Result<Self, Error> {
-        // A relative URI does not say how it goes out: what is not known to be private is not taken for it.
-        let is_tls = uri.scheme() == Some(&Scheme::HTTPS);
         match asked {
             Some(Payload::Signed) => return Self::buffer(body, limit),
             Some(Payload::Unsigned) => return Ok(Self::Stream(PayloadHash::UNSIGNED)),
@@ -62,16 +60,19 @@ impl Plan {
             Some(Payload::ChunkedUnsigned(chunks)) => return Self::chunk(chunks, None, headers, body),
             None => {}
         }
-        if let Some(hash) = headers.get(&CONTENT_SHA256) {
+        // To hash the name would take longer than to compare the few that a request has.
+        if let Some((_, hash)) = headers.iter().find(|(name, _)| *name == CONTENT_SHA256) {
             let text = String::from_utf8_lossy(hash.as_bytes());
             return Self::stream(PayloadHash::try_from(&*text)?);
         }
-        let is_small = body.size_hint().upper().is_some_and(|upper| upper <= limit);
+        let is_small = || body.size_hint().upper().is_some_and(|upper| upper <= limit);
+        // A relative URI does not say how it goes out: what is not known to be private is not taken for it.
+        let is_tls = || uri.scheme() == Some(&Scheme::HTTPS);
         match by_profile {
             DefaultPayload::Signed => Self::buffer(body, limit),
-            DefaultPayload::SignedIfSmall if is_small => Self::buffer(body, limit),
-            DefaultPayload::SignedIfSmall if !is_tls => Self::chunk(&Chunks::new(), Some(algorithm), headers, body),
-            DefaultPayload::Unsigned if !is_tls => Err(Error::new(ErrorKind::UnsignedOverHttp)),
+            DefaultPayload::SignedIfSmall if is_small() => Self::buffer(body, limit),
+            DefaultPayload::SignedIfSmall if !is_tls() => Self::chunk(&Chunks::new(), Some(algorithm), headers, body),
+            DefaultPayload::Unsigned if !is_tls() => Err(Error::new(ErrorKind::UnsignedOverHttp)),
             DefaultPayload::SignedIfSmall | DefaultPayload::Unsigned => Ok(Self::Stream(PayloadHash::UNSIGNED)),
         }
     }
