@@ -149,8 +149,7 @@ impl SigV4LayerBuilder {
         let correction = self.0.skew_correction;
         let correction = correction.unwrap_or_else(|| SkewCorrection::from_environment(&self.0.environment));
         self.0.skew = SkewTable::new(correction);
-        // Looked up once here, not for each request.
-        self.0.profile = self.0.profile.or(self.0.service.as_deref().map(Profile::for_service));
+        self.0.fix_scope();
         SigV4Layer(Arc::new(self.0))
     }
 }

@@ -61,6 +61,8 @@ pub(super) struct Config {
     pub(super) service: Option<Cow<'static, str>>,
     pub(super) region: Option<Region<'static>>,
     pub(super) profile: Option<Profile>,
+    /// What these three are for every request that overrides nothing, where service and region are set.
+    fixed_scope: Option<Scope<'static>>,
     pub(super) headers: HeaderSelection,
     pub(super) payload: Option<Payload>,
     pub(super) buffer_limit: u64,
@@ -88,6 +90,7 @@ pub(super) enum Treatment {
 }
 
 /// The service and region that a request is signed for, and the service's habits.
+#[derive(Clone)]
 pub(super) struct Scope<'a> {
     pub(super) service: Cow<'a, str>,
     /// The region, or the set of regions where the algorithm takes one.
@@ -103,6 +106,7 @@ impl Config {
             service: None,
             region: None,
             profile: None,
+            fixed_scope: None,
             headers: HeaderSelection::default(),
             payload: None,
             buffer_limit: BUFFER_LIMIT,
@@ -151,13 +155,32 @@ impl Config {
         }
     }
 
+    pub(super) fn fix_scope(&mut self) {
+        self.fixed_scope = match (&self.service, &self.region) {
+            (Some(service), Some(Region { names, algorithm })) => Some(Scope {
+                profile: self.profile.unwrap_or_else(|| Profile::for_service(service)),
+                service: service.clone(),
+                region: names.clone(),
+                algorithm: *algorithm,
+            }),
+            _ => None,
+        };
+    }
+
     /// What the request says wins over the layer, which wins over the host, which wins over the environment.
     #[inline]
     pub(super) fn scope<'a>(
         &'a self,
         parts: &Parts,
         overrides: Option<&'a SigningOverrides>,
-    ) -> Result<Scope<'a>, Error> {
+    ) -> Result<Cow<'a, Scope<'a>>, Error> {
+        match (&self.fixed_scope, overrides) {
+            (Some(scope), None) => Ok(Cow::Borrowed(scope)),
+            _ => self.scope_of(parts, overrides).map(Cow::Owned),
+        }
+    }
+
+    fn scope_of<'a>(&'a self, parts: &Parts, overrides: Option<&'a SigningOverrides>) -> Result<Scope<'a>, Error> {
         let overridden_service = overrides.and_then(|overrides| overrides.service.as_deref());
         let region = overrides.and_then(|overrides| overrides.region.as_ref()).or(self.region.as_ref());
         let service = overridden_service.or(self.service.as_deref());

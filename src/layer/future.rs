@@ -92,6 +92,11 @@ impl<S> Job<S> {
         overridden.unwrap_or(&self.config.credentials)
     }
 
+    fn moment(&self, credentials: Arc<Credentials>, clock: SystemTime) -> Moment {
+        let skew = self.config.skew.attempt(&self.parts.uri, &self.parts.headers);
+        Moment { credentials, skew, clock }
+    }
+
     fn sign(&mut self, payload: PayloadHash, as_of: &Moment) -> Result<(), Error> {
         self.with_draft(payload, as_of, |draft, parts, credentials| draft.sign(parts, credentials).map(drop))
     }
@@ -133,30 +138,17 @@ impl<S> Job<S> {
     }
 }
 
-/// Signs the request where it lies, and hands it to the inner service with the body that signing leaves.
-fn send<S, B>(
-    job: &mut Option<Job<S>>,
-    credentials: Arc<Credentials>,
-    clock: SystemTime,
-    watch: &Watch,
-    sign: impl FnOnce(&mut Job<S>, &Moment) -> Result<SignedBody<B>, Error>,
-) -> State<S, B, S::Future>
-where
-    S: Service<Request<SignedBody<B>>>,
-{
-    let Some(waiting) = job else { return State::Failed { error: None } };
-    let skew = waiting.config.skew.attempt(&waiting.parts.uri, &waiting.parts.headers);
-    let as_of = Moment { credentials, skew, clock };
-    let body = match watch.within(|| sign(waiting, &as_of)) {
-        Ok(body) => body,
-        Err(error) => return State::failed(error, watch),
-    };
-    let Some(Job { config, overrides, parts, mut service }) = job.take() else {
-        return State::Failed { error: None };
-    };
-    let response = service.call(Request::from_parts(parts, body));
-    let credentials_from = overrides.and_then(|overrides| overrides.credentials);
-    State::Responding { response, attempt: Some(Attempt { config, credentials_from, moment: as_of }) }
+impl<S: Service<Request<SignedBody<B>>>, B> State<S, B, S::Future> {
+    /// The request is signed where it lies; with this body the inner service takes it.
+    #[inline]
+    fn sent(job: &mut Option<Job<S>>, body: SignedBody<B>, as_of: Moment) -> Self {
+        let Some(Job { config, overrides, parts, mut service }) = job.take() else {
+            return Self::Failed { error: None };
+        };
+        let response = service.call(Request::from_parts(parts, body));
+        let credentials_from = overrides.and_then(|overrides| overrides.credentials);
+        Self::Responding { response, attempt: Some(Attempt { config, credentials_from, moment: as_of }) }
+    }
 }
 
 impl<S, B, F> State<S, B, F> {
@@ -210,9 +202,11 @@ where
                             let cache = waiting.credentials();
                             let now = cache.now();
                             if let Some(credentials) = cache.try_get_at(now) {
-                                send(job, credentials, now, watch, |job, as_of| {
-                                    job.sign(payload, as_of).map(|()| buffering.body())
-                                })
+                                let as_of = waiting.moment(credentials, now);
+                                match watch.within(|| waiting.sign(payload, &as_of)) {
+                                    Ok(()) => State::sent(job, buffering.body(), as_of),
+                                    Err(error) => State::failed(error, watch),
+                                }
                             } else {
                                 let load = Some(Load::Ready(payload, buffering.body()));
                                 State::Signing { job: job.take(), load, lookup: None }
@@ -226,7 +220,11 @@ where
                     let found = ready!(watch.within(|| poll_credentials(waiting.credentials(), lookup, cx)));
                     match (found, load.take()) {
                         (Ok((credentials, now)), Some(load)) => {
-                            send(job, credentials, now, watch, |job, as_of| job.sign_load(load, as_of))
+                            let as_of = waiting.moment(credentials, now);
+                            match watch.within(|| waiting.sign_load(load, &as_of)) {
+                                Ok(body) => State::sent(job, body, as_of),
+                                Err(error) => State::failed(error, watch),
+                            }
                         }
                         (Ok(_), None) => return Poll::Pending,
                         (Err(error), _) => State::failed(error, watch),
@@ -234,7 +232,7 @@ where
                 }
                 StateProjection::Responding { response, attempt } => {
                     let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    if let Some(attempt) = attempt.take() {
+                    if let Some(attempt) = attempt {
                         watch.within(|| attempt.answered(&mut response));
                     }
                     return Poll::Ready(Ok(response));

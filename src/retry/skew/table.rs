@@ -122,6 +122,7 @@ impl SkewTable {
     }
 
     /// An attempt that is about to be signed, with the offset that is known for its host.
+    #[inline]
     pub(crate) fn attempt(&self, uri: &Uri, headers: &HeaderMap) -> SkewedAttempt {
         let host = uri.authority().map(|authority| authority.as_str().as_bytes());
         let host = host.or_else(|| Some(headers.get(HOST)?.as_bytes())).filter(|_| self.correction.covers(uri));
