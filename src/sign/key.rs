@@ -52,6 +52,7 @@ impl SigningKey {
     }
 
     /// What signs messages that start with this; `None` where nothing can be done before the end is known.
+    #[cfg_attr(not(feature = "sigv4a"), allow(clippy::unnecessary_wraps, reason = "one algorithm does not need it"))]
     pub(super) fn begun(&self, start: &[u8]) -> Option<HmacKey> {
         match self {
             Self::Hmac(key) => Some(key.begun(start)),

@@ -2,7 +2,7 @@
 //!
 //! The files are the steps: [`Signer`] brings path, query and host into one spelling (`uri`), selects the headers
 //! (`headers`), hashes the canonical request while it is written (`canonical`), and signs the string to sign
-//! (`string_to_sign`) with a key that is derived once a day (`key`), and begins once a second (`prepared`).
+//! (`string_to_sign`) with a key that is derived once a day (`key`), and begins once a second (`prepared`, `key_cache`).
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};
@@ -35,6 +35,7 @@ mod error;
 mod headers;
 pub mod infer;
 mod key;
+mod key_cache;
 mod payload;
 mod prepared;
 mod presign;
@@ -59,8 +60,8 @@ pub(crate) use chunked::{ChunkSigner, Framer, Framing};
 pub(crate) use draft::{CONTENT_SHA256, DATE, Draft, Settings, is_presigned};
 pub use error::SignError;
 pub use headers::HeaderSelection;
+pub(crate) use key_cache::KeyCache;
 pub use payload::PayloadHash;
-pub(crate) use prepared::KeyCache;
 pub use profile::{DefaultPayload, PathEncoding, Profile, TokenHeader, TokenPlacement};
 pub use signature::{Explanation, Signature};
 pub(crate) use string_to_sign::Algorithm;
