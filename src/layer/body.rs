@@ -43,13 +43,18 @@ pin_project! {
     }
 }
 
-/// What was read of a body, and is still to be sent.
+/// What was read of a body, and is still to be sent. It is small, since clients move a request many times.
 #[derive(Clone)]
 struct Buffered {
     /// Nearly always the whole; empty once it is sent.
     first: Bytes,
-    more: vec::IntoIter<Bytes>,
-    trailers: Option<Box<HeaderMap>>,
+    rest: Option<Box<Rest>>,
+}
+
+#[derive(Clone)]
+struct Rest {
+    pieces: vec::IntoIter<Bytes>,
+    trailers: Option<HeaderMap>,
 }
 
 impl<B> SignedBody<B> {
@@ -95,19 +100,20 @@ impl<B: Body<Error: Into<BoxError>>> Body for SignedBody<B> {
 
 impl Buffered {
     fn next_frame(&mut self) -> Option<Frame<Bytes>> {
-        let piece = if self.first.is_empty() { self.more.next() } else { Some(mem::take(&mut self.first)) };
-        match piece {
-            Some(piece) => Some(Frame::data(piece)),
-            None => self.trailers.take().map(|trailers| Frame::trailers(*trailers)),
+        if !self.first.is_empty() {
+            return Some(Frame::data(mem::take(&mut self.first)));
         }
+        let rest = self.rest.as_mut()?;
+        rest.pieces.next().map(Frame::data).or_else(|| rest.trailers.take().map(Frame::trailers))
     }
 
     fn is_end(&self) -> bool {
-        self.first.is_empty() && self.more.len() == 0 && self.trailers.is_none()
+        self.first.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.pieces.len() == 0 && rest.trailers.is_none())
     }
 
     fn left(&self) -> u64 {
-        [&self.first].into_iter().chain(self.more.as_slice()).map(|piece| piece.len() as u64).sum()
+        let rest = self.rest.as_ref().map_or(&[][..], |rest| rest.pieces.as_slice());
+        [&self.first].into_iter().chain(rest).map(|piece| piece.len() as u64).sum()
     }
 }
 
@@ -173,9 +179,12 @@ impl Buffering {
 
     /// What was read.
     pub(super) fn body<B>(&mut self) -> SignedBody<B> {
-        let more = self.more.take().map(|more| more.pieces).unwrap_or_default();
-        let buffered =
-            Buffered { first: mem::take(&mut self.first), more: more.into_iter(), trailers: self.trailers.take() };
+        let (more, trailers) = (self.more.take(), self.trailers.take());
+        let rest = (more.is_some() || trailers.is_some()).then(|| {
+            let pieces = more.map(|more| more.pieces).unwrap_or_default().into_iter();
+            Box::new(Rest { pieces, trailers: trailers.map(|trailers| *trailers) })
+        });
+        let buffered = Buffered { first: mem::take(&mut self.first), rest };
         SignedBody { inner: Inner::Buffered { buffered } }
     }
 
@@ -252,7 +261,11 @@ mod tests {
         let signed = buffering.body::<Pieces>();
         assert_eq!(hash, PayloadHash::of(pieces.concat()));
         let Inner::Buffered { buffered } = &signed.inner else { panic!("the body was read") };
-        let kept: Vec<usize> = [&buffered.first].into_iter().chain(buffered.more.as_slice()).map(Bytes::len).collect();
+        let kept: Vec<usize> = [&buffered.first]
+            .into_iter()
+            .chain(buffered.rest.as_ref().unwrap().pieces.as_slice())
+            .map(Bytes::len)
+            .collect();
         assert_eq!(kept, [1, SHORT, SHORT, 2, 3 * SHORT]);
         let Poll::Ready(Ok(sent)) = pin!(signed.collect()).poll(cx) else { panic!("the body is there") };
         assert_eq!(sent.to_bytes(), pieces.concat());
