@@ -1,8 +1,9 @@
 //! What the layer leaves of the throughput of a hyper client: `cargo bench --bench stack`.
 //!
 //! Client and server talk over the loopback interface, with 32 requests in flight. The same requests go through the layer,
-//! and with headers of equal size that were made beforehand; the two take turns. First client and server share one
-//! thread, then the server has another: there the client does nothing but send, so that a signature weighs most.
+//! and with headers of equal size that were made beforehand; the two take turns. First client and server share tokio's
+//! runtime as `#[tokio::main]` makes it, with a worker for each core; then one thread; then the server has another thread:
+//! there the client does nothing but send, so that a signature weighs most.
 #![allow(missing_docs)]
 
 mod support;
@@ -51,8 +52,12 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-fn runtime() -> Runtime {
+fn one_thread() -> Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime starts")
+}
+
+fn a_worker_for_each_core() -> Runtime {
+    Runtime::new().expect("a runtime starts")
 }
 
 fn client<B>() -> Client<HttpConnector, B>
@@ -139,9 +144,9 @@ async fn compare(case: fn() -> Case, address: SocketAddr, rounds: usize) -> [f64
     [signed, made, ratios].map(median)
 }
 
-/// Client and server share a thread: a second has room for what both of them do.
-fn together(case: fn() -> Case, rounds: usize) -> [f64; 3] {
-    runtime().block_on(async {
+/// Client and server share a runtime.
+fn together(runtime: &Runtime, case: fn() -> Case, rounds: usize) -> [f64; 3] {
+    runtime.block_on(async {
         let (listener, address) = listen().await;
         tokio::spawn(serve(listener));
         compare(case, address, rounds).await
@@ -157,19 +162,20 @@ fn apart(case: fn() -> Case, rounds: usize) -> [f64; 3] {
             listening.send(address).expect("the client waits for it");
             serve(listener).await.expect("the server goes on");
         };
-        allocation_counter::opt_out(|| runtime().block_on(work));
+        allocation_counter::opt_out(|| one_thread().block_on(work));
     });
     let address = address.recv().expect("the server listens");
-    runtime().block_on(compare(case, address, rounds))
+    one_thread().block_on(compare(case, address, rounds))
 }
 
 fn report(rounds: usize) {
     for case in [Case::post, Case::get] {
-        let [signed, by_hand, ratio] = together(case, rounds);
+        let [signed, by_hand, ratio] = together(&a_worker_for_each_core(), case, rounds);
+        let [.., one_thread] = together(&one_thread(), case, rounds);
         let [.., alone] = apart(case, rounds);
         println!(
-            "stack_{} signed_per_s={signed:.0} by_hand_per_s={by_hand:.0} ratio={ratio:.3} client_alone_ratio={alone:.3} \
-             in_flight={IN_FLIGHT}",
+            "stack_{} signed_per_s={signed:.0} by_hand_per_s={by_hand:.0} ratio={ratio:.3} \
+             one_thread_ratio={one_thread:.3} client_alone_ratio={alone:.3} in_flight={IN_FLIGHT}",
             case().name,
         );
     }

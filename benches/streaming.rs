@@ -123,6 +123,7 @@ fn main() {
         |payload| SigV4Layer::builder(credentials.clone()).service("s3").region("eu-central-1").payload(payload);
     let data: Bytes = (0..LENGTH).flat_map(usize::to_le_bytes).take(LENGTH).collect();
     let chunked = layer(Payload::Chunked(Chunks::new())).build();
+    #[cfg_attr(not(feature = "checksums"), allow(unused_mut, reason = "checksums add to them"))]
     let mut kinds = vec![
         ("chunked", &chunked, CHUNK),
         ("chunked_long_frames", &chunked, 1 << 20),

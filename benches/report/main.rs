@@ -7,7 +7,7 @@ mod plot;
 mod rows;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     fmt::Write,
     fs, io,
     path::Path,
@@ -64,30 +64,46 @@ fn run_benches(figures: &mut Figures) -> Fallible<()> {
     Ok(())
 }
 
-/// Crates in the tree, this one included.
-fn crates(arguments: &[&str]) -> Fallible<f64> {
-    let mut command = cargo(&["tree", "--edges", "normal", "--prefix", "none", "--no-dedupe"]);
+/// The packages of a tree as `cargo tree` shows them, each once.
+fn tree(arguments: &[&str]) -> Fallible<BTreeSet<String>> {
+    let mut command = cargo(&["tree", "--prefix", "none", "--no-dedupe"]);
     let tree = output(command.args(arguments))?;
-    let mut names: Vec<&str> = tree.lines().collect();
-    names.sort_unstable();
-    names.dedup();
-    Ok(f64::from(u32::try_from(names.len())?))
+    Ok(tree.lines().map(str::to_owned).collect())
+}
+
+/// Crates in a tree, the root included.
+fn crates(arguments: &[&str]) -> Fallible<f64> {
+    let arguments = [&["--edges", "normal"], arguments].concat();
+    Ok(f64::from(u32::try_from(tree(&arguments)?.len())?))
 }
 
 /// What a user builds, from clean.
-fn build_seconds() -> Fallible<f64> {
+fn build_seconds(manifest: &str) -> Fallible<f64> {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clean");
     let remove = || match fs::remove_dir_all(&target) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
     remove()?;
-    eprintln!("a clean release build …");
+    output(&mut cargo(&["fetch", "--quiet", "--manifest-path", manifest]))?;
+    eprintln!("a clean release build of {manifest} …");
     let started = Instant::now();
-    output(cargo(&["build", "--release", "--lib", "--quiet"]).env("CARGO_TARGET_DIR", &target))?;
+    let arguments = ["build", "--release", "--lib", "--quiet", "--manifest-path", manifest];
+    output(cargo(&arguments).env("CARGO_TARGET_DIR", &target))?;
     let seconds = started.elapsed().as_secs_f64();
     remove()?;
     Ok(seconds)
+}
+
+/// A package that has what one takes for the same from AWS's SDK; its manifest.
+fn peer() -> Fallible<String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peer");
+    fs::create_dir_all(folder.join("src"))?;
+    fs::write(folder.join("src/lib.rs"), "")?;
+    let manifest = folder.join("Cargo.toml");
+    let text = "[package]\nname = \"peer\"\nedition = \"2024\"\n[dependencies]\naws-config = \"1\"\naws-sigv4 = \"1\"\n[workspace]\n";
+    fs::write(&manifest, text)?;
+    Ok(manifest.to_str().ok_or("the target's path is no text")?.to_owned())
 }
 
 /// What the figures were measured on and with.
@@ -98,10 +114,10 @@ fn circumstances() -> Fallible<String> {
     };
     let cpu = fs::read_to_string("/proc/cpuinfo").ok().and_then(|text| field(&text, "model name"));
     let rustc = output(Command::new("rustc").arg("--version"))?;
-    let lock = fs::read_to_string("Cargo.lock")?;
+    let direct = tree(&["--edges", "normal,dev", "--depth", "1"])?;
     let version = |package: &&str| {
-        let (_, entry) = lock.split_once(&format!("name = \"{package}\"\nversion = \""))?;
-        Some(format!("{package} {}", entry.split_once('"')?.0))
+        let version = direct.iter().find_map(|line| line.strip_prefix(&format!("{package} v")))?;
+        Some(format!("{package} {}", version.split_whitespace().next()?))
     };
     let versions: Vec<String> = PACKAGES.iter().filter_map(version).collect();
     Ok(format!(
@@ -157,7 +173,10 @@ fn main() -> Fallible<()> {
     let mut add = |figure: &str, value| figures.insert(("weight".to_owned(), figure.to_owned()), value);
     add("lean_crates", crates(&["--no-default-features"])?);
     add("default_crates", crates(&[])?);
-    add("build_s", build_seconds()?);
+    add("build_s", build_seconds("Cargo.toml")?);
+    let peer = peer()?;
+    add("peer_build_s", build_seconds(&peer)?);
+    add("peer_crates", crates(&["--manifest-path", &peer])?);
     let table = table(&figures)?;
     fs::write("benchmarks.svg", plot::svg(&figures)?)?;
     write(&format!("{}\n{table}", circumstances()?))?;

@@ -96,11 +96,13 @@ pub(crate) const ROWS: &[Row] = &[
     row("hyper on loopback, POST, beside headers by hand", "stack_post", "ratio", 3)
         .must(AtLeast(0.9))
         .aim(AtLeast(0.95)),
+    row("… where one thread does all", "stack_post", "one_thread_ratio", 3),
     row("… where the server has a thread of its own", "stack_post", "client_alone_ratio", 3),
     row("… requests a second", "stack_post", "signed_per_s", 0),
     row("hyper on loopback, GET, beside headers by hand", "stack_get", "ratio", 3)
         .must(AtLeast(0.9))
         .aim(AtLeast(0.95)),
+    row("… where one thread does all", "stack_get", "one_thread_ratio", 3),
     row("… where the server has a thread of its own", "stack_get", "client_alone_ratio", 3),
     row("… requests a second", "stack_get", "signed_per_s", 0),
     row("a second thread's gain, beside that of hashing", "scale_threads", "share", 2).must(AtLeast(0.9)),
@@ -112,4 +114,6 @@ pub(crate) const ROWS: &[Row] = &[
     row("crates without default features", "weight", "lean_crates", 0).must(AtMost(60.0)),
     row("crates with default features", "weight", "default_crates", 0).must(AtMost(90.0)),
     row("clean release build with them", "weight", "build_s", 0).unit(" s").must(AtMost(45.0)),
+    row("… of aws-config with aws-sigv4", "weight", "peer_build_s", 0).unit(" s"),
+    row("… and its crates", "weight", "peer_crates", 0),
 ];
