@@ -13,7 +13,7 @@
 //!
 //! See [Create a canonical request](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html#create-canonical-request).
 
-use sha2::{Digest, Sha256, digest::Update};
+use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
 use super::{PathEncoding, PayloadHash, headers::SignedHeaders, query::Query, uri::write_path};
@@ -35,64 +35,9 @@ impl Sink for SmallVec<[u8; 128]> {
     }
 }
 
-/// Hashes what is written, some blocks at a time: the pieces of a canonical request are shorter than a block.
-pub(super) struct HashSink<H> {
-    hash: H,
-    waiting: [u8; ROOM],
-    filled: usize,
-}
-
-const ROOM: usize = 512;
-
-impl<H: Update> HashSink<H> {
-    /// Adds to a hash all that this writes.
-    pub(super) fn hash(hash: H, write: impl FnOnce(&mut Self)) -> H {
-        let mut sink = Self { hash, waiting: [0; ROOM], filled: 0 };
-        write(&mut sink);
-        sink.hash.update(&sink.waiting[..sink.filled]);
-        sink.hash
-    }
-
-    /// Hashes what waits, and this piece for which there is no room.
-    #[cold]
-    fn overflow(&mut self, bytes: &[u8]) {
-        self.hash.update(&self.waiting[..self.filled]);
-        self.hash.update(bytes);
-        self.filled = 0;
-    }
-}
-
-impl<H: Update> Sink for HashSink<H> {
-    #[inline(always)]
-    #[allow(clippy::inline_always, reason = "most pieces are of a known length, which only the caller sees")]
+impl Sink for Sha256 {
     fn put(&mut self, bytes: &[u8]) {
-        match self.waiting.get_mut(self.filled..self.filled + bytes.len()) {
-            Some(room) => {
-                copy(room, bytes);
-                self.filled += bytes.len();
-            }
-            None => self.overflow(bytes),
-        }
-    }
-}
-
-/// Copies a piece of the same length. Most are short, and take less time than a call of `memcpy` does.
-#[inline]
-fn copy(to: &mut [u8], from: &[u8]) {
-    match from.len() {
-        8..=16 => copy_ends::<8>(to, from),
-        17..=32 => copy_ends::<16>(to, from),
-        _ => to.copy_from_slice(from),
-    }
-}
-
-/// The first and the last bytes, which may overlap.
-#[inline]
-fn copy_ends<const N: usize>(to: &mut [u8], from: &[u8]) {
-    if let (Some(first), Some(last)) = (from.first_chunk::<N>(), from.last_chunk::<N>()) {
-        let start = to.len() - N;
-        to[..N].copy_from_slice(first);
-        to[start..].copy_from_slice(last);
+        self.update(bytes);
     }
 }
 
@@ -124,20 +69,8 @@ impl CanonicalRequest<'_, '_> {
     }
 
     pub(super) fn hash(&self) -> [u8; 32] {
-        HashSink::hash(Sha256::new(), |sink| self.write(sink)).finalize().into()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_of_any_length_hash_as_one() {
-        let text: Vec<u8> = (0..5000u32).map(|at| (at % 251) as u8).collect();
-        for length in [1, 7, 63, 64, 511, 512, 513, 5000] {
-            let hash = HashSink::hash(Sha256::new(), |sink| text.chunks(length).for_each(|piece| sink.put(piece)));
-            assert_eq!(hash.finalize(), Sha256::digest(&text), "{length}");
-        }
+        let mut hash = Sha256::new();
+        self.write(&mut hash);
+        hash.finalize().into()
     }
 }
