@@ -23,6 +23,7 @@ use tower_sigv4::{
 #[command(name = "presign", version)]
 struct Args {
     /// The URL to sign
+    #[arg(value_parser = url)]
     url: Uri,
 
     /// The method that the URL is for
@@ -60,9 +61,16 @@ async fn main() -> ExitCode {
     }
 }
 
+fn url(text: &str) -> Result<Uri, BoxError> {
+    let url: Uri = text.parse()?;
+    match (url.scheme_str(), url.host()) {
+        (Some("http" | "https"), Some(_)) => Ok(url),
+        _ => Err("it is not a URL that starts with http:// or https://".into()),
+    }
+}
+
 async fn presign(args: Args) -> Result<Uri, BoxError> {
-    let host = args.url.host().filter(|_| matches!(args.url.scheme_str(), Some("http" | "https")));
-    let host = host.ok_or_else(|| format!("{} is not a URL that starts with http:// or https://", args.url))?;
+    let host = args.url.host().unwrap_or_default();
     let found = infer(host, args.url.path());
     let region = found.as_ref().and_then(|found| found.region().map(str::to_owned));
     let service = args.service.or(found.map(|found| found.service.into_owned()));

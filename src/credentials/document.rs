@@ -31,6 +31,8 @@ pub(crate) enum Unreadable {
     Missing(&'static str),
     #[error("{0} in the answer is not text")]
     NotText(&'static str),
+    #[error("{0} in the answer holds characters that cannot stand in a header")]
+    Characters(&'static str),
     #[error("Expiration in the answer is not a date")]
     NotADate(#[source] BoxError),
 }
@@ -101,6 +103,18 @@ impl Document {
         self.text(name)?.ok_or(Unreadable::Missing(name))
     }
 
+    /// The text of a field that goes into headers, where a line break would start a header of its own.
+    pub(crate) fn printable(&self, name: &'static str) -> Result<Option<&str>, Unreadable> {
+        match self.text(name)? {
+            Some(text) if !text.bytes().all(|byte| byte.is_ascii_graphic()) => Err(Unreadable::Characters(name)),
+            text => Ok(text),
+        }
+    }
+
+    pub(crate) fn access_key_id(&self) -> Result<&str, Unreadable> {
+        self.printable("AccessKeyId")?.ok_or(Unreadable::Missing("AccessKeyId"))
+    }
+
     /// A field that holds a date, as RFC 3339 writes it.
     pub(crate) fn date(&self, name: &'static str) -> Result<Option<SystemTime>, Unreadable> {
         let Some(text) = self.text(name)? else { return Ok(None) };
@@ -111,10 +125,10 @@ impl Document {
     /// `AccessKeyId`, `SecretAccessKey`, and of `Token`, `Expiration` and `AccountId` those that are there.
     pub(crate) fn credentials(&self, provider: &'static str) -> Result<Credentials, Unreadable> {
         let mut credentials = Credentials::builder()
-            .access_key_id(self.required("AccessKeyId")?)
+            .access_key_id(self.access_key_id()?)
             .secret_access_key(self.required("SecretAccessKey")?)
             .provider_name(provider);
-        credentials.set_session_token(self.text("Token")?.map(Into::into));
+        credentials.set_session_token(self.printable("Token")?.map(Into::into));
         credentials.set_expiry(self.date("Expiration")?);
         credentials.set_account_id(self.text("AccountId")?.map(Into::into));
         Ok(credentials.build())
@@ -166,6 +180,14 @@ mod tests {
             ("<html>hush</html>", "the answer is not JSON"),
             (r#"["hush"]"#, "the answer is JSON, but not an object"),
             (r#"{"NotTheExpectedDocumentFormat": "hush"}"#, "the answer has no AccessKeyId"),
+            (
+                r#"{"AccessKeyId": "hush\n", "SecretAccessKey": "s"}"#,
+                "AccessKeyId in the answer holds characters that cannot stand in a header",
+            ),
+            (
+                r#"{"AccessKeyId": "a", "SecretAccessKey": "s", "Token": "hush\r\nX-Evil: 1"}"#,
+                "Token in the answer holds characters that cannot stand in a header",
+            ),
             (r#"{"AccessKeyId": "hush", "SecretAccessKey": " "}"#, "the answer has no SecretAccessKey"),
             (r#"{"AccessKeyId": "hush", "SecretAccessKey": null}"#, "the answer has no SecretAccessKey"),
             (r#"{"AccessKeyId": "a", "SecretAccessKey": ["hush"]}"#, "SecretAccessKey in the answer is not text"),

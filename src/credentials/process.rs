@@ -131,10 +131,10 @@ fn read(answer: &[u8], account_id: Option<&str>) -> Result<Credentials, Credenti
     }
     let credentials = || {
         let mut credentials = Credentials::builder()
-            .access_key_id(document.required("AccessKeyId")?)
+            .access_key_id(document.access_key_id()?)
             .secret_access_key(document.required("SecretAccessKey")?)
             .provider_name(NAME);
-        credentials.set_session_token(document.text("SessionToken")?.map(Into::into));
+        credentials.set_session_token(document.printable("SessionToken")?.map(Into::into));
         credentials.set_expiry(document.date("Expiration")?);
         credentials.set_account_id(document.text("AccountId")?.or(account_id).map(Into::into));
         Ok(credentials.build())

@@ -133,12 +133,11 @@ impl Config {
             return Ok(Treatment::Pass);
         }
         // To hash the name would take longer than to compare the few that a request has.
-        match parts.headers.iter().find(|(name, _)| *name == AUTHORIZATION) {
-            Some((_, value)) if !value.as_bytes().starts_with(b"AWS4-") => match self.other_authorization {
-                OtherAuthorization::Replace => Ok(Treatment::Sign),
-                OtherAuthorization::Keep => Ok(Treatment::Pass),
-                OtherAuthorization::Refuse => Err(Error::new(ErrorKind::OtherAuthorization)),
-            },
+        let mut all = parts.headers.iter();
+        let has_other = all.any(|(name, value)| *name == AUTHORIZATION && !value.as_bytes().starts_with(b"AWS4-"));
+        match self.other_authorization {
+            OtherAuthorization::Keep if has_other => Ok(Treatment::Pass),
+            OtherAuthorization::Refuse if has_other => Err(Error::new(ErrorKind::OtherAuthorization)),
             _ => Ok(Treatment::Sign),
         }
     }

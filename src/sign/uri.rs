@@ -80,8 +80,8 @@ impl<'a> Host<'a> {
                 more => Err(SignError::SeveralHosts(more + 1)),
             };
         }
-        if let Some(authority) = uri.authority() {
-            let value = shown(authority, uri.scheme());
+        let shown = uri.authority().map(|authority| (authority, shown(authority, uri.scheme())));
+        if let Some((authority, value)) = shown.filter(|(_, value)| !value.is_empty()) {
             // What is shown is the authority or a part of it.
             let authority_differs = value.len() != authority.as_str().len();
             let value = match value {
@@ -227,7 +227,9 @@ mod tests {
     fn a_header_wins_and_a_configured_host_comes_last() {
         assert_eq!(host("http://h/", &["other:80"], Some("c")).unwrap(), "other:80");
         assert_eq!(host("/", &[], Some("c")).unwrap(), "c");
-        assert!(host("/", &[], None).unwrap_err().contains("no host"));
+        for uri in ["/", "http://:80/"] {
+            assert!(host(uri, &[], None).unwrap_err().contains("no host"), "{uri}");
+        }
         assert!(host("http://h/", &["a", "a"], None).unwrap_err().contains("2 Host headers"));
     }
 

@@ -119,6 +119,11 @@ async fn another_scheme_of_authorization_is_replaced_kept_or_refused() {
     assert_eq!(error.kind(), ErrorKind::OtherAuthorization);
     assert!(error.to_string().contains("remove it, or set `other_authorization`"), "{error}");
 
+    // Beside an old signature too.
+    let both = post().header(AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=old").header(AUTHORIZATION, "Bearer b");
+    let error = refused(&layer(OtherAuthorization::Refuse), both.body(body("{}")).unwrap()).await;
+    assert_eq!(error.kind(), ErrorKind::OtherAuthorization);
+
     // One of Signature Version 4 is no other scheme.
     let signed = post().header(AUTHORIZATION, "AWS4-HMAC-SHA256 Credential=old").body(body("{}")).unwrap();
     let sent = sent(&layer(OtherAuthorization::Refuse), signed).await;

@@ -54,7 +54,7 @@ async fn every_example_has_a_help() {
 #[tokio::test]
 async fn wrong_usage_ends_in_one_clear_line() {
     const S3: &str = "https://s3.us-east-1.amazonaws.com/b/k";
-    let cases: [(&str, &[&str], &str); 37] = [
+    let cases: [(&str, &[&str], &str); 39] = [
         ("sigv4_curl", &[], "were not provided: <URL>"),
         ("sigv4_curl", &["--what", S3], "unexpected argument '--what'"),
         ("sigv4_curl", &["example.com"], "starts with http:// or https://"),
@@ -86,6 +86,8 @@ async fn wrong_usage_ends_in_one_clear_line() {
         ("sigv4_curl", &["--time", "20150231T123600Z", S3], "is not of the form 20150830T123600Z"),
         ("sigv4_curl", &["--region", "no/where", S3], "cannot stand in a credential scope"),
         ("signing_proxy", &["--upstream", "example.com"], "starts with http:// or https://"),
+        ("presign", &["--service", "s3", "ftp://example.com/"], "starts with http:// or https://"),
+        ("presign", &["--service", "s3", "a b"], "invalid uri character"),
         ("presign", &["--expires", "604801", S3], "604801 is not in 1..=604800"),
         ("assume_role", &[], "were not provided: --role-arn <ARN>"),
         ("assume_role", &["--role-arn", "a", "--tag", "b"], "write it as KEY=VALUE"),
@@ -133,8 +135,7 @@ async fn what_fails_otherwise_is_one_line_too_and_status_1() {
     let output = tool("signing_proxy").args(["--upstream", S3, "--listen", "192.0.2.1:1"]).output().await.unwrap();
     ended(&output, 1, "signing_proxy: cannot listen on 192.0.2.1:1");
 
-    let cases: [(&str, &[&str], &str); 4] = [
-        ("presign", &["--service", "s3", "ftp://example.com/"], "starts with http:// or https://"),
+    let cases: [(&str, &[&str], &str); 3] = [
         ("assume_role", &["--role-arn", "a"], "the role's ARN has 1 characters"),
         ("streaming_upload", &["--size", "1", "--folder", "/nonexistent"], "No such file"),
         ("streaming_upload", &["--size", "1", "--chunk-size", "10"], "10"),
