@@ -59,7 +59,7 @@ pub(super) struct Pieces<'a> {
 }
 
 /// A header that a signature brings, or that it drops where there is no value: what the request had under its name goes.
-type Own<'a> = (&'static str, Option<&'a [u8]>);
+pub(super) type Own<'a> = (&'static str, Option<&'a [u8]>);
 
 impl<'a> Draft<'a> {
     /// Signs the request's headers. The request is changed only when nothing can fail any more.
@@ -78,7 +78,8 @@ impl<'a> Draft<'a> {
         let earlier = Earlier::of(&parts.headers);
         let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
-        let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
+        let mut headers = SignedHeaders::default();
+        headers.take(&parts.headers, self.settings.headers, &own);
         let mut authorization = self.authorization(&pieces.prepared, &headers);
         let names = pieces.prepared.authorization.len();
         let request = self.canonical(parts, &pieces, &query, &headers, &authorization[names..]);
@@ -123,7 +124,8 @@ impl<'a> Draft<'a> {
         let pieces = self.pieces(parts, credentials)?;
         let query = Query::of(&parts.uri);
         let own = self.own(&pieces, self.sends_hash(&Earlier::of(&parts.headers)));
-        let headers = SignedHeaders::new(&parts.headers, self.settings.headers, &own);
+        let mut headers = SignedHeaders::default();
+        headers.take(&parts.headers, self.settings.headers, &own);
         let names = headers.names();
         Ok(Self::explanation(&self.canonical(parts, &pieces, &query, &headers, &names), &pieces.prepared))
     }
@@ -290,12 +292,15 @@ mod tests {
             let pieces = Pieces { path, ..draft.pieces(&parts, &case.credentials()).unwrap() };
             let query = Query::default();
             let own = draft.own(&pieces, false);
-            let headers = SignedHeaders::new(&parts.headers, settings.headers, &own);
+            let mut headers = SignedHeaders::default();
+            headers.take(&parts.headers, settings.headers, &own);
             let names = headers.names();
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
             check("header", &Draft::explanation(&request, &pieces.prepared));
 
-            let headers = draft.presigned_headers(&parts.headers, &pieces);
+            let own = draft.own_beside(&parts.headers, &pieces);
+            let mut headers = SignedHeaders::default();
+            headers.take(&parts.headers, settings.headers, &own);
             let (text, parameters) = draft.unsigned(&case.credentials(), &pieces, &query, &headers, case.expires_in());
             let (query, names) = (Query::new(&text, parameters), headers.names());
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);

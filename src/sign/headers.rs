@@ -106,6 +106,7 @@ fn is_chunked(value: &HeaderValue) -> bool {
 }
 
 /// The headers to sign, sorted by name; those of one name stay in their order.
+#[derive(Default)]
 pub(super) struct SignedHeaders<'a>(SmallVec<[Header<'a>; 16]>);
 
 struct Header<'a> {
@@ -117,26 +118,27 @@ struct Header<'a> {
 
 impl<'a> SignedHeaders<'a> {
     /// The selected headers of the request, with the signature's own in the place of those that it had under their names.
-    pub(super) fn new(
+    ///
+    /// They are taken into a place that is there already, since it is too large to be moved.
+    pub(super) fn take(
+        &mut self,
         headers: &'a HeaderMap,
         selection: &HeaderSelection,
         own: &[(&'static str, Option<&'a [u8]>)],
-    ) -> Self {
-        let mut signed = SmallVec::<[Header<'a>; 16]>::new();
+    ) {
         for (name, value) in headers {
             let text = name.as_str();
             let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| text == *own);
             if selection.takes(name, headers) && !is_own() {
-                signed.push(Header { name: text, value: value.as_bytes(), is_folded: false });
+                self.0.push(Header { name: text, value: value.as_bytes(), is_folded: false });
             }
         }
         for (name, value) in own {
             if let Some(value) = *value {
-                signed.push(Header { name, value, is_folded: true });
+                self.0.push(Header { name, value, is_folded: true });
             }
         }
-        signed.sort_by_key(|header| header.name);
-        Self(signed)
+        self.0.sort_by_key(|header| header.name);
     }
 
     /// `name:value` lines.
@@ -221,7 +223,8 @@ mod tests {
 
     fn names(headers: &HeaderMap, selection: &HeaderSelection) -> String {
         let mut names = Vec::new();
-        let signed = SignedHeaders::new(headers, selection, &[]);
+        let mut signed = SignedHeaders::default();
+        signed.take(headers, selection, &[]);
         signed.write_names(&mut names, b";");
         assert_eq!(names.len(), signed.names_length());
         String::from_utf8(names).unwrap()
@@ -238,7 +241,9 @@ mod tests {
             ("x-d", b"\t"),
         ]);
         let mut lines = Vec::new();
-        SignedHeaders::new(&headers, &HeaderSelection::all(), &[]).write(&mut lines);
+        let mut signed = SignedHeaders::default();
+        signed.take(&headers, &HeaderSelection::all(), &[]);
+        signed.write(&mut lines);
         assert_eq!(lines, b"x-a:2,,1\nx-b:two words\nx-c:\xa0nbsp\xff\nx-d:\n");
     }
 
@@ -295,7 +300,9 @@ mod tests {
         let headers = map(&[("x-amz-date", b"old"), ("x-amz-security-token", b"old"), ("x-amz-a", b"1")]);
         let own: [(&'static str, Option<&[u8]>); 2] = [("x-amz-date", Some(b"new")), ("x-amz-security-token", None)];
         let mut lines = Vec::new();
-        SignedHeaders::new(&headers, &HeaderSelection::stable(), &own).write(&mut lines);
+        let mut signed = SignedHeaders::default();
+        signed.take(&headers, &HeaderSelection::stable(), &own);
+        signed.write(&mut lines);
         assert_eq!(lines, b"x-amz-a:1\nx-amz-date:new\n");
     }
 }

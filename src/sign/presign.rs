@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts};
 use super::{
     DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::Sink,
-    draft::{CONTENT_SHA256, DATE, Draft, OWN, Pieces, REGION_SET},
+    draft::{CONTENT_SHA256, DATE, Draft, OWN, Own, Pieces, REGION_SET},
     encode::{encode, is_unreserved, put_decimal},
     headers::SignedHeaders,
     query::{Parameter, Parameters, Query, auth_parameter},
@@ -28,7 +28,9 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> Result<Signature, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
-        let headers = self.presigned_headers(&parts.headers, &pieces);
+        let own = self.own_beside(&parts.headers, &pieces);
+        let mut headers = SignedHeaders::default();
+        headers.take(&parts.headers, self.settings.headers, &own);
         let (mut text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
         let (query, names) = (Query::new(&text, parameters), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
@@ -63,7 +65,9 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> Result<Explanation, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
-        let headers = self.presigned_headers(&parts.headers, &pieces);
+        let own = self.own_beside(&parts.headers, &pieces);
+        let mut headers = SignedHeaders::default();
+        headers.take(&parts.headers, self.settings.headers, &own);
         let (text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
         let (query, names) = (Query::new(&text, parameters), headers.names());
         let request = self.canonical(parts, &pieces, &query, &headers, &names);
@@ -96,19 +100,17 @@ impl Draft<'_> {
         self.pieces(parts, credentials)
     }
 
-    pub(super) fn presigned_headers<'h>(&'h self, headers: &'h HeaderMap, pieces: &'h Pieces<'_>) -> SignedHeaders<'h> {
-        let mut own: [(&str, Option<&[u8]>); OWN] = [
+    /// The headers that go with a URL; whatever else a signature brings stands in it.
+    pub(super) fn own_beside<'h>(&'h self, headers: &HeaderMap, pieces: &'h Pieces<'_>) -> [Own<'h>; OWN] {
+        let sends_hash = self.sends_hash_beside(headers);
+        [
             ("host", Some(&pieces.host.value)),
-            (CONTENT_SHA256.as_str(), None),
+            (CONTENT_SHA256.as_str(), sends_hash.then(|| self.payload.as_bytes())),
             (DATE.as_str(), None),
             (REGION_SET.as_str(), None),
             (TokenHeader::S3Session.name().as_str(), None),
             (TokenHeader::SecurityToken.name().as_str(), None),
-        ];
-        if self.sends_hash_beside(headers) {
-            own[1].1 = Some(self.payload.as_bytes());
-        }
-        SignedHeaders::new(headers, self.settings.headers, &own)
+        ]
     }
 
     /// A URL has no parameter for the payload's hash: where one is needed that is not the default, a header says it. VPC
