@@ -189,7 +189,7 @@ impl Signer {
     where
         P: TryInto<PayloadHash, Error: Into<SignError>>,
     {
-        self.draft(payload_hash, time)?.presign(parts, credentials, time, expires_in)
+        self.draft(payload_hash, time)?.presign(parts, credentials, expires_in)
     }
 
     /// What [`sign`](Self::sign) would sign, as texts. The same code writes both.
@@ -218,7 +218,7 @@ impl Signer {
     where
         P: TryInto<PayloadHash, Error: Into<SignError>>,
     {
-        self.draft(payload_hash, time)?.explain_presigned(parts, credentials, time, expires_in)
+        self.draft(payload_hash, time)?.explain_presigned(parts, credentials, expires_in)
     }
 
     pub(crate) fn algorithm(&self) -> Algorithm {

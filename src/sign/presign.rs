@@ -1,6 +1,6 @@
 //! The signature in the query: a URL that works on its own.
 
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use aws_credential_types::Credentials;
 use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts};
@@ -24,10 +24,9 @@ impl Draft<'_> {
         &self,
         parts: &mut Parts,
         credentials: &Credentials,
-        time: SystemTime,
         expires_in: Duration,
     ) -> Result<Signature, SignError> {
-        let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
+        let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
         let own = self.own_beside(&parts.headers, &pieces);
         let mut headers = SignedHeaders::default();
         headers.take(&parts.headers, self.settings.headers, &own);
@@ -61,10 +60,9 @@ impl Draft<'_> {
         &self,
         parts: &Parts,
         credentials: &Credentials,
-        time: SystemTime,
         expires_in: Duration,
     ) -> Result<Explanation, SignError> {
-        let pieces = self.pieces_to_presign(parts, credentials, time, expires_in)?;
+        let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
         let own = self.own_beside(&parts.headers, &pieces);
         let mut headers = SignedHeaders::default();
         headers.take(&parts.headers, self.settings.headers, &own);
@@ -78,7 +76,6 @@ impl Draft<'_> {
         &self,
         parts: &'p Parts,
         credentials: &Credentials,
-        time: SystemTime,
         expires_in: Duration,
     ) -> Result<Pieces<'p>, SignError>
     where
@@ -88,7 +85,7 @@ impl Draft<'_> {
             return Err(SignError::Expiry(expires_in));
         }
         if let Some(expiry) = credentials.expiry() {
-            let left = expiry.duration_since(time).unwrap_or_default();
+            let left = expiry.duration_since(self.time).unwrap_or_default();
             if left < Duration::from_secs(expires_in.as_secs()) {
                 return Err(SignError::CredentialsExpireFirst { left });
             }
