@@ -32,7 +32,7 @@ fn sign(case: &Case, signer: &Signer, credentials: &Credentials) -> Parts {
 
 fn allocations(case: &Case) -> u64 {
     let (signer, credentials) = (case.signer(), case.credentials());
-    // The first two requests derive a key and make it the thread's own.
+    // The first request derives a key.
     (0..10).for_each(|_| drop(sign(case, &signer, &credentials)));
     let signed = allocation_counter::measure(|| drop(black_box(sign(case, &signer, &credentials))));
     let made = allocation_counter::measure(|| drop(black_box(case.parts())));

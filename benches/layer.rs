@@ -7,11 +7,10 @@
 mod support;
 
 use std::{
-    convert::Infallible,
-    future::{Future, Ready, ready},
+    future::Future,
     hint::black_box,
     pin::pin,
-    task::{Context, Poll, Waker},
+    task::{Context, Waker},
 };
 
 use bytes::Bytes;
@@ -21,35 +20,10 @@ use http_body_util::Full;
 use support::{
     Contender, compare,
     requests::{Case, now},
+    service::{Nothing, at_once},
 };
 use tower::{Layer, Service};
 use tower_sigv4::SigV4Layer;
-
-/// Takes the request and answers at once.
-#[derive(Clone)]
-struct Nothing;
-
-impl<B> Service<Request<B>> for Nothing {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        drop(black_box(request));
-        ready(Ok(Response::new(())))
-    }
-}
-
-fn at_once<T>(poll: Poll<T>) -> T {
-    match poll {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("there is nothing to wait for"),
-    }
-}
 
 fn through_layer(case: &Case) -> impl FnMut() -> Response<()> {
     let mut service = SigV4Layer::new(case.service, case.region, case.cached_credentials()).layer(Nothing);

@@ -10,7 +10,7 @@ mod support;
 use std::{
     convert::Infallible,
     fmt::Write,
-    future::{Future, Ready, ready},
+    future::Future,
     hint::black_box,
     pin::{Pin, pin},
     sync::{
@@ -25,7 +25,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use sha2::{Digest, Sha256};
-use support::{Contender, compare, median, requests::Case};
+use support::{
+    Contender, compare, median,
+    requests::Case,
+    service::{Nothing, at_once},
+};
 use tower::{Layer, Service};
 use tower_sigv4::{SigV4, SigV4Layer, SigningOverrides};
 
@@ -37,34 +41,12 @@ const IN_FLIGHT: [usize; 4] = [1, 100, 10_000, 100_000];
 const SCOPES: [usize; 4] = [1, 10, 100, 1_000];
 const REGIONS: usize = 25;
 
-/// Takes the request and answers at once.
-#[derive(Clone)]
-struct Nothing;
-
-impl<B> Service<Request<B>> for Nothing {
-    type Response = Response<()>;
-    type Error = Infallible;
-    type Future = Ready<Result<Response<()>, Infallible>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        drop(black_box(request));
-        ready(Ok(Response::new(())))
-    }
-}
-
 fn layer(case: &Case) -> SigV4Layer {
     SigV4Layer::new(case.service, case.region, case.cached_credentials())
 }
 
 fn send(service: &mut SigV4<Nothing>, request: Request<Full<Bytes>>) -> Response<()> {
-    match pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop())) {
-        Poll::Ready(response) => response.unwrap(),
-        Poll::Pending => panic!("there is nothing to wait for"),
-    }
+    at_once(pin!(service.call(request)).poll(&mut Context::from_waker(Waker::noop()))).unwrap()
 }
 
 /// Calls a second.

@@ -20,7 +20,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use sha2::{Digest, Sha256};
-use support::{Contender, Cost, compare};
+use support::{Contender, Cost, compare, service::at_once};
 use tower::{Layer, Service};
 use tower_sigv4::{Chunks, CredentialsCache, Payload, SigV4, SigV4Layer, SignedBody, credentials::Credentials};
 
@@ -62,13 +62,6 @@ impl<B> Service<Request<B>> for Echo {
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         ready(Ok(Response::new(request)))
-    }
-}
-
-fn at_once<T>(poll: Poll<T>) -> T {
-    match poll {
-        Poll::Ready(value) => value,
-        Poll::Pending => panic!("there is nothing to wait for"),
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::cast_precision_loss, dead_code, unreachable_pub, reason = "each benchmark uses a part of it")]
 
 pub mod requests;
+pub mod service;
 
 use std::{
     hint::black_box,
