@@ -100,10 +100,7 @@ async fn main() -> ExitCode {
     match arguments.credentials().get().await {
         Ok(credentials) if arguments.export => export(&credentials),
         Ok(credentials) => show(&arguments.role_arn, &credentials),
-        Err(error) => {
-            eprintln!("assume_role: {}", line::of(&error));
-            return ExitCode::FAILURE;
-        }
+        Err(error) => return line::failed("assume_role", &error),
     }
     ExitCode::SUCCESS
 }

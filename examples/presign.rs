@@ -54,10 +54,7 @@ async fn main() -> ExitCode {
             println!("{url}");
             ExitCode::SUCCESS
         }
-        Err(error) => {
-            eprintln!("presign: {}", line::of(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => line::failed("presign", &*error),
     }
 }
 

@@ -137,9 +137,6 @@ async fn main() -> ExitCode {
     match run(args).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
-        Err(error) => {
-            eprintln!("reqwest_client: {}", line::of(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => line::failed("reqwest_client", &*error),
     }
 }

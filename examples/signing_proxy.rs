@@ -95,10 +95,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt().with_writer(std::io::stderr).init();
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("signing_proxy: {}", line::of(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => line::failed("signing_proxy", &*error),
     }
 }
 

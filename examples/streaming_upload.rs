@@ -126,10 +126,7 @@ async fn main() -> ExitCode {
     };
     match run(args).await {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("streaming_upload: {}", line::of(&*error));
-            ExitCode::FAILURE
-        }
+        Err(error) => line::failed("streaming_upload", &*error),
     }
 }
 

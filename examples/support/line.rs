@@ -18,6 +18,13 @@ pub(crate) fn arguments<A: Parser>() -> Result<A, ExitCode> {
     })
 }
 
+/// Says on one line why this program failed.
+#[allow(dead_code, reason = "sigv4_curl has an exit status for each kind of error")]
+pub(crate) fn failed(name: &str, error: &(dyn Error + 'static)) -> ExitCode {
+    eprintln!("{name}: {}", of(error));
+    ExitCode::FAILURE
+}
+
 /// What clap says of wrong usage. Its first paragraph is the error, the rest are tips and the usage.
 pub(crate) fn wrong_usage(error: &clap::Error) -> String {
     let text = error.to_string();
