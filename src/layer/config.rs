@@ -99,6 +99,13 @@ pub(super) struct Scope<'a> {
     pub(super) profile: Profile,
 }
 
+impl<'a> Scope<'a> {
+    fn new(service: Cow<'a, str>, region: Region<'a>, profile: Option<Profile>) -> Self {
+        let profile = profile.unwrap_or_else(|| Profile::for_service(&service));
+        Self { service, region: region.names, algorithm: region.algorithm, profile }
+    }
+}
+
 impl Config {
     pub(super) fn new(credentials: CredentialsCache) -> Self {
         Self {
@@ -155,15 +162,8 @@ impl Config {
     }
 
     pub(super) fn fix_scope(&mut self) {
-        self.fixed_scope = match (&self.service, &self.region) {
-            (Some(service), Some(Region { names, algorithm })) => Some(Scope {
-                profile: self.profile.unwrap_or_else(|| Profile::for_service(service)),
-                service: service.clone(),
-                region: names.clone(),
-                algorithm: *algorithm,
-            }),
-            _ => None,
-        };
+        let set = self.service.clone().zip(self.region.clone());
+        self.fixed_scope = set.map(|(service, region)| Scope::new(service, region, self.profile));
     }
 
     /// What the request says wins over the layer, which wins over the host, which wins over the environment.
@@ -183,13 +183,13 @@ impl Config {
         let overridden_service = overrides.and_then(|overrides| overrides.service.as_deref());
         let region = overrides.and_then(|overrides| overrides.region.as_ref()).or(self.region.as_ref());
         let service = overridden_service.or(self.service.as_deref());
-        let (service, Region { names: region, algorithm }) = match (service, region) {
+        let (service, region) = match (service, region) {
             (Some(service), Some(region)) => (service.into(), region.borrowed()),
             (service, region) => self.inferred_scope(parts, service, region)?,
         };
         // A profile that was set is of the service that was set beside it.
         let profile = self.profile.filter(|_| overridden_service.is_none());
-        Ok(Scope { profile: profile.unwrap_or_else(|| Profile::for_service(&service)), service, region, algorithm })
+        Ok(Scope::new(service, region, profile))
     }
 
     fn inferred_scope<'a>(
