@@ -166,7 +166,8 @@ impl<'a> Draft<'a> {
         self.settings.profile.content_sha256 || self.payload.is_word() || earlier.has_hash
     }
 
-    fn own<'h>(&'h self, pieces: &'h Pieces<'_>, sends_hash: bool) -> [Own<'h>; OWN] {
+    /// Host and payload hash first: they go with a URL too.
+    pub(super) fn own<'h>(&'h self, pieces: &'h Pieces<'_>, sends_hash: bool) -> [Own<'h>; OWN] {
         let token = match self.settings.profile.token {
             TokenPlacement::Signed => pieces.prepared.token.as_ref().map(HeaderValue::as_bytes),
             TokenPlacement::AfterSigning => None,
@@ -298,7 +299,7 @@ mod tests {
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
             check("header", &Draft::explanation(&request, &pieces.prepared));
 
-            let own = draft.own_beside(&parts.headers, &pieces);
+            let own = draft.own_beside(&pieces, draft.sends_hash_beside(&parts.headers));
             let mut headers = SignedHeaders::default();
             headers.take(&parts.headers, settings.headers, &own);
             let (text, parameters) = draft.unsigned(&case.credentials(), &pieces, &query, &headers, case.expires_in());

@@ -27,7 +27,8 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> Result<Signature, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
-        let own = self.own_beside(&parts.headers, &pieces);
+        let sends_hash = self.sends_hash_beside(&parts.headers);
+        let own = self.own_beside(&pieces, sends_hash);
         let mut headers = SignedHeaders::default();
         headers.take(&parts.headers, self.settings.headers, &own);
         let (mut text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
@@ -40,7 +41,7 @@ impl Draft<'_> {
             self.add_token(&mut text, credentials);
         }
 
-        let content_sha256 = self.sends_hash_beside(&parts.headers).then(|| self.payload.header()).transpose()?;
+        let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let uri = with_path_and_query(&parts.uri, text, &pieces.host)?;
         if content_sha256.is_some() {
             parts.headers.try_reserve(1)?;
@@ -63,7 +64,8 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> Result<Explanation, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
-        let own = self.own_beside(&parts.headers, &pieces);
+        let sends_hash = self.sends_hash_beside(&parts.headers);
+        let own = self.own_beside(&pieces, sends_hash);
         let mut headers = SignedHeaders::default();
         headers.take(&parts.headers, self.settings.headers, &own);
         let (text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
@@ -97,22 +99,18 @@ impl Draft<'_> {
         self.pieces(parts, credentials)
     }
 
-    /// The headers that go with a URL; whatever else a signature brings stands in it.
-    pub(super) fn own_beside<'h>(&'h self, headers: &HeaderMap, pieces: &'h Pieces<'_>) -> [Own<'h>; OWN] {
-        let sends_hash = self.sends_hash_beside(headers);
-        [
-            ("host", Some(&pieces.host.value)),
-            (CONTENT_SHA256.as_str(), sends_hash.then(|| self.payload.as_bytes())),
-            (DATE.as_str(), None),
-            (REGION_SET.as_str(), None),
-            (TokenHeader::S3Session.name().as_str(), None),
-            (TokenHeader::SecurityToken.name().as_str(), None),
-        ]
+    /// The headers that go with a URL, host and payload hash; whatever else a signature brings stands in it.
+    pub(super) fn own_beside<'h>(&'h self, pieces: &'h Pieces<'_>, sends_hash: bool) -> [Own<'h>; OWN] {
+        let mut own = self.own(pieces, sends_hash);
+        for (_, value) in &mut own[2..] {
+            *value = None;
+        }
+        own
     }
 
     /// A URL has no parameter for the payload's hash: where one is needed that is not the default, a header says it. VPC
     /// Lattice, which never signs payloads, wants that spelled out.
-    fn sends_hash_beside(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn sends_hash_beside(&self, headers: &HeaderMap) -> bool {
         let profile = self.settings.profile;
         let is_understood = self.payload == PayloadHash::UNSIGNED && profile.payload != DefaultPayload::Unsigned;
         profile.content_sha256 && !is_understood || headers.contains_key(&CONTENT_SHA256)
