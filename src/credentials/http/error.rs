@@ -33,6 +33,11 @@ impl HttpError {
         Self { kind, source: None }
     }
 
+    #[cfg(feature = "client")]
+    pub(crate) fn caused_by(kind: HttpErrorKind, source: BoxError) -> Self {
+        Self { kind, source: Some(source) }
+    }
+
     /// The kind of an error that came through the stack of [`HttpClient::send`](super::HttpClient).
     pub(crate) fn classify(error: BoxError) -> Self {
         let error = match error.downcast::<Self>() {

@@ -1,19 +1,18 @@
 use std::{
-    pin::Pin,
     sync::{Arc, OnceLock},
-    task::{Context, Poll},
     time::Duration,
 };
 
-use http::{Uri, uri::Scheme};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::Scheme};
+use http_body_util::Full;
+use hyper::{body::Incoming, client::conn::http1};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use tower::{BoxError, Service};
+use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
+use tokio::net::TcpStream;
+use tower::{BoxError, ServiceExt, service_fn};
 
-use super::HttpClient;
+use super::{HttpClient, HttpError, HttpErrorKind};
 
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -29,13 +28,36 @@ impl HttpClient {
     }
 
     pub(super) fn hyper_connecting_within(time: Duration) -> Self {
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        tcp.set_nodelay(true);
-        tcp.set_connect_timeout(Some(time));
-        let connector = Connector { tcp, tls: Arc::default() };
-        Self::new(Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector))
+        let connector = Connector::within(time);
+        Self::new(service_fn(move |request| exchange(connector.clone(), request)))
     }
+}
+
+/// One request over a connection of its own, which a task drives until the answer's last byte.
+async fn exchange(connector: Connector, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, BoxError> {
+    let stream = connector.connect(request.uri().clone()).await;
+    let stream = stream.map_err(|error| HttpError::caused_by(HttpErrorKind::Connect, error))?;
+    let (mut sender, connection) = http1::handshake(stream).await?;
+    // What goes wrong with it shows in the answer or in its body.
+    tokio::spawn(async { drop(connection.await) });
+    Ok(sender.send_request(to_origin(request)?).await?)
+}
+
+/// The request as HTTP/1.1 writes it: the host in a header, and the rest of the URI alone.
+///
+/// <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1>
+fn to_origin(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, http::Error> {
+    let uri = request.uri();
+    let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
+    let host = uri.host().unwrap_or_default();
+    let host = match uri.port_u16().filter(|port| *port != default) {
+        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
+        None => HeaderValue::try_from(host),
+    }?;
+    let path = uri.path_and_query().map_or_else(Uri::default, |path| path.clone().into());
+    request.headers_mut().entry(HOST).or_insert(host);
+    *request.uri_mut() = path;
+    Ok(request)
 }
 
 /// Connects to `http` at once, and builds what `https` needs when it is first asked for.
@@ -46,6 +68,14 @@ struct Connector {
 }
 
 impl Connector {
+    fn within(time: Duration) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(time));
+        Self { tcp, tls: Arc::default() }
+    }
+
     fn tls(&self) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
         if let Some(connector) = self.tls.get() {
             return Ok(connector.clone());
@@ -58,26 +88,12 @@ impl Connector {
             .wrap_connector(self.tcp.clone());
         Ok(self.tls.get_or_init(|| built).clone())
     }
-}
 
-impl Service<Uri> for Connector {
-    type Response = MaybeHttpsStream<<HttpConnector as Service<Uri>>::Response>;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Service::<Uri>::poll_ready(&mut self.tcp, cx).map_err(Into::into)
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
+    async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, BoxError> {
         if uri.scheme() == Some(&Scheme::HTTPS) {
-            return match self.tls() {
-                Ok(mut connector) => connector.call(uri),
-                Err(error) => Box::pin(std::future::ready(Err(error.into()))),
-            };
+            return self.tls()?.oneshot(uri).await;
         }
-        let connecting = self.tcp.call(uri);
-        Box::pin(async move { Ok(MaybeHttpsStream::Http(connecting.await?)) })
+        Ok(MaybeHttpsStream::Http(self.tcp.oneshot(uri).await?))
     }
 }
 
@@ -114,15 +130,49 @@ mod tests {
         Request::get(format!("{scheme}://{address}/")).body(Full::default()).unwrap()
     }
 
+    #[test]
+    fn the_host_goes_into_a_header_and_the_rest_of_the_uri_stays() {
+        for (uri, host, path) in [
+            ("http://169.254.169.254/latest?a=b", "169.254.169.254", "/latest?a=b"),
+            ("http://[fd00:ec2::254]:80", "[fd00:ec2::254]", "/"),
+            ("http://host:443/%2F", "host:443", "/%2F"),
+            ("https://sts.amazonaws.com:443/", "sts.amazonaws.com", "/"),
+            ("https://user:secret@localhost:4566?x", "localhost:4566", "/?x"),
+        ] {
+            let request = to_origin(Request::get(uri).body(Full::default()).unwrap()).unwrap();
+            assert_eq!((request.headers()[HOST].to_str().unwrap(), &*request.uri().to_string()), (host, path), "{uri}");
+        }
+        let signed = Request::get("http://one/").header(HOST, "two").body(Full::default()).unwrap();
+        assert_eq!(to_origin(signed).unwrap().headers()[HOST], "two", "a host that was signed stays");
+    }
+
     #[tokio::test]
     async fn plain_http_is_asked_and_the_tls_half_stays_unbuilt() {
         let address = server(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await;
-        let mut tcp = HttpConnector::new();
-        tcp.enforce_http(false);
-        let connector = Connector { tcp, tls: Arc::default() };
-        let client = HttpClient::new(Client::builder(TokioExecutor::new()).build(connector.clone()));
-        assert_eq!(client.send(get("http", address), LIMITS).await.unwrap().body(), "hi");
-        assert!(connector.tls.get().is_none());
+        let (connector, asked) = (Connector::within(CONNECT), get("http", address));
+        let tls = Arc::clone(&connector.tls);
+        let client = HttpClient::new(service_fn(move |request| exchange(connector.clone(), request)));
+        assert_eq!(client.send(asked, LIMITS).await.unwrap().body(), "hi");
+        assert!(tls.get().is_none());
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_comes_in_pieces_is_read_to_its_end() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let _ = stream.read(&mut [0; 1024]).await;
+            for piece in
+                ["HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "2\r\non", "\r\n1\r\ne\r\n", "0\r\n\r\n"]
+            {
+                stream.write_all(piece.as_bytes()).await.unwrap();
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            stream.read(&mut [0; 16]).await.unwrap()
+        });
+        assert_eq!(HttpClient::hyper().send(get("http", address), LIMITS).await.unwrap().body(), "one");
+        assert_eq!(serving.await.unwrap(), 0, "the connection is closed behind it");
     }
 
     #[tokio::test]
