@@ -7,7 +7,7 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts};
 
 use super::{
     DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
-    canonical::Sink,
+    canonical::{CanonicalRequest, Sink},
     draft::{CONTENT_SHA256, DATE, Draft, OWN, Own, Pieces, REGION_SET},
     encode::{encode, is_unreserved, put_decimal},
     headers::SignedHeaders,
@@ -29,13 +29,8 @@ impl Draft<'_> {
         let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
         let sends_hash = self.sends_hash_beside(&parts.headers);
         let own = self.own_beside(&pieces, sends_hash);
-        let mut headers = SignedHeaders::default();
-        headers.take(&parts.headers, self.settings.headers, &own);
-        let (mut text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
-        let (query, names) = (Query::new(&text, parameters), headers.names());
-        let request = self.canonical(parts, &pieces, &query, &headers, &names);
-        let signature = pieces.prepared.sign(request.hash());
-        drop((headers, query));
+        let sign = |request: &CanonicalRequest<'_, '_>| pieces.prepared.sign(request.hash());
+        let (signature, mut text) = self.canonical_url(parts, credentials, &pieces, &own, expires_in, sign);
         add(&mut text, "X-Amz-Signature", |text| text.put(signature.as_bytes()));
         if self.settings.profile.token == TokenPlacement::AfterSigning {
             self.add_token(&mut text, credentials);
@@ -64,14 +59,29 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> Result<Explanation, SignError> {
         let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
-        let sends_hash = self.sends_hash_beside(&parts.headers);
-        let own = self.own_beside(&pieces, sends_hash);
+        let own = self.own_beside(&pieces, self.sends_hash_beside(&parts.headers));
+        let explain = |request: &CanonicalRequest<'_, '_>| Self::explanation(request, &pieces.prepared);
+        let (explanation, _) = self.canonical_url(parts, credentials, &pieces, &own, expires_in, explain);
+        Ok(explanation)
+    }
+
+    /// What is made of the canonical request, and the path and query that it was of.
+    fn canonical_url<T>(
+        &self,
+        parts: &Parts,
+        credentials: &Credentials,
+        pieces: &Pieces<'_>,
+        own: &[Own<'_>],
+        expires_in: Duration,
+        make: impl FnOnce(&CanonicalRequest<'_, '_>) -> T,
+    ) -> (T, Vec<u8>) {
         let mut headers = SignedHeaders::default();
-        headers.take(&parts.headers, self.settings.headers, &own);
-        let (text, parameters) = self.unsigned(credentials, &pieces, &Query::of(&parts.uri), &headers, expires_in);
+        headers.take(&parts.headers, self.settings.headers, own);
+        let (text, parameters) = self.unsigned(credentials, pieces, &Query::of(&parts.uri), &headers, expires_in);
         let (query, names) = (Query::new(&text, parameters), headers.names());
-        let request = self.canonical(parts, &pieces, &query, &headers, &names);
-        Ok(Self::explanation(&request, &pieces.prepared))
+        let made = make(&self.canonical(parts, pieces, &query, &headers, &names));
+        drop(query);
+        (made, text)
     }
 
     fn pieces_to_presign<'p>(
