@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::{hint::black_box, time::Duration};
+use std::hint::black_box;
 
 use http::request::Parts;
 use support::requests::{Case, now};
@@ -21,10 +21,9 @@ fn case(name: &str) -> Option<Case> {
 
 fn sign(case: &Case, signer: &Signer, credentials: &Credentials) -> Parts {
     let mut parts = case.parts();
-    let signed = if case.name == "presign" {
-        signer.presign(&mut parts, PayloadHash::UNSIGNED, credentials, now(), Duration::from_secs(3600))
-    } else {
-        signer.sign(&mut parts, case.payload(), credentials, now())
+    let signed = match case.expires_in {
+        Some(expires_in) => signer.presign(&mut parts, PayloadHash::UNSIGNED, credentials, now(), expires_in),
+        None => signer.sign(&mut parts, case.payload(), credentials, now()),
     };
     signed.expect("the case can be signed");
     parts

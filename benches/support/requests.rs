@@ -1,9 +1,9 @@
-//! The requests that are measured: one of `DynamoDB` and one of S3.
+//! The requests that are measured: one of `DynamoDB`, and some of S3.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Uri, request::Parts};
+use http::{HeaderName, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE, request::Parts};
 use http_body_util::Full;
 use tower_sigv4::{
     CredentialsCache,
@@ -11,6 +11,13 @@ use tower_sigv4::{
     sign::{PayloadHash, Signer},
 };
 
+pub const ACCESS_KEY_ID: &str = "ASIAIOSFODNN7EXAMPLE";
+pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
+/// The object that is presigned.
+pub const OBJECT: &str = "photos/2026/harbour.jpg";
+const BUCKET: &str = "https://bucket.s3.eu-central-1.amazonaws.com";
+
+#[derive(Clone)]
 pub struct Case {
     pub name: &'static str,
     pub service: &'static str,
@@ -18,8 +25,10 @@ pub struct Case {
     pub token: Option<String>,
     pub method: Method,
     pub uri: Uri,
-    pub headers: &'static [(&'static str, &'static str)],
+    pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Bytes,
+    /// How long the URL lives, where it is a URL that is signed.
+    pub expires_in: Option<Duration>,
 }
 
 impl Case {
@@ -32,11 +41,12 @@ impl Case {
             token: Some("FwoGZXIvYXdzEBYa".repeat(44)[..700].to_owned()),
             method: Method::POST,
             uri: Uri::from_static("https://dynamodb.us-east-1.amazonaws.com/"),
-            headers: &[
-                ("content-type", "application/x-amz-json-1.0"),
-                ("x-amz-target", "DynamoDB_20120810.DescribeTable"),
+            headers: vec![
+                (CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0")),
+                (HeaderName::from_static("x-amz-target"), HeaderValue::from_static("DynamoDB_20120810.DescribeTable")),
             ],
             body: format!("{{\"TableName\":\"{}\"}}", "t".repeat(184)).into(),
+            expires_in: None,
         }
     }
 
@@ -48,18 +58,28 @@ impl Case {
             region: "eu-central-1",
             token: None,
             method: Method::GET,
-            uri: Uri::from_static(
-                "https://bucket.s3.eu-central-1.amazonaws.com/?list-type=2&prefix=photos%2F2026&max-keys=100",
-            ),
-            headers: &[],
+            uri: uri(&format!("{BUCKET}/?list-type=2&prefix=photos%2F2026&max-keys=100")),
+            headers: Vec::new(),
             body: Bytes::new(),
+            expires_in: None,
         }
     }
 
-    /// An object of S3, as a URL for a browser.
+    /// The URL of an S3 object, for an hour.
     pub fn presign() -> Self {
-        let uri = Uri::from_static("https://bucket.s3.eu-central-1.amazonaws.com/photos/2026/harbour.jpg");
-        Self { name: "presign", uri, ..Self::get() }
+        let uri = uri(&format!("{BUCKET}/{OBJECT}"));
+        Self { name: "presign", uri, expires_in: Some(Duration::from_secs(3600)), ..Self::get() }
+    }
+
+    /// 20 headers, which all are signed, and 20 parameters.
+    pub fn many() -> Self {
+        let parameters: Vec<_> = (0..20).map(|at| format!("parameter-{:02}=value%20{at}", at * 7 % 20)).collect();
+        let headers = (0..20).map(|at| {
+            let name = format!("x-amz-meta-{:02}", at * 7 % 20);
+            (name.parse().expect("a name"), format!("the value of {name}").parse().expect("a value"))
+        });
+        let uri = uri(&format!("{BUCKET}/?{}", parameters.join("&")));
+        Self { name: "many", uri, headers: headers.collect(), ..Self::get() }
     }
 
     /// The request as a caller makes it. A copy would have no room in its header map, and so cost every signer more.
@@ -67,8 +87,8 @@ impl Case {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
         *request.uri_mut() = self.uri.clone();
-        for (name, value) in self.headers {
-            request.headers_mut().insert(*name, HeaderValue::from_static(value));
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
         }
         request
     }
@@ -78,8 +98,7 @@ impl Case {
     }
 
     pub fn credentials(&self) -> Credentials {
-        let secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
-        Credentials::new("ASIAIOSFODNN7EXAMPLE", secret, self.token.clone(), None, "benchmark")
+        Credentials::new(ACCESS_KEY_ID, SECRET, self.token.clone(), None, "benchmark")
     }
 
     /// The same in a cache, in which they are already.
@@ -97,6 +116,10 @@ impl Case {
     pub fn payload(&self) -> PayloadHash {
         PayloadHash::of(&self.body)
     }
+}
+
+fn uri(text: &str) -> Uri {
+    text.parse().expect("a URI")
 }
 
 pub fn now() -> SystemTime {
