@@ -87,8 +87,8 @@ pub fn infer<'h>(host: &'h str, path: &str) -> Option<Inferred<'h>> {
 ///
 /// The name has to end in a domain of AWS, at a label's boundary: `amazonaws.com.example.com` and `myamazonaws.com` do
 /// not. Names under these domains that lead to machines or content of AWS's customers do not count either: load
-/// balancers (`elb`), instances (`compute`), endpoint services of others (`vpce-svc-…`) and static web sites
-/// (`s3-website`). Hosts where AWS checks the signature and then calls a customer's code (`execute-api`, `lambda-url`,
+/// balancers (`elb`), instances (`compute`), endpoint services of others (`vpce-svc-…`), previews in Cloud9 and static web
+/// sites (`s3-website`). Hosts where AWS checks the signature and then calls a customer's code (`execute-api`, `lambda-url`,
 /// VPC Lattice) do count; who never calls such hosts can keep to a narrower list.
 pub fn is_aws_host(host: &str) -> bool {
     let Some(host) = normalise(host) else { return false };
@@ -100,14 +100,15 @@ pub fn is_aws_host(host: &str) -> bool {
     }
 }
 
-/// Whether these labels lead to what a customer of AWS runs: a load balancer, an instance, a web site, an endpoint
-/// service. Only the label that stands for the service counts: a bucket may be called `elb`.
+/// Whether these labels lead to what a customer of AWS runs: a load balancer, an instance, a web site, a preview, an
+/// endpoint service. Only the label that stands for the service counts: a bucket may be called `elb`.
 fn is_customers(labels: &str) -> bool {
     let labels = pop_if(labels, |label| label == "vpce");
-    let zone = pop(pop_if(labels, is_region)).1;
+    let (resource, zone) = pop(pop_if(labels, is_region));
     let website = zone.strip_prefix("s3-website");
     matches!(zone, "elb" | "compute" | "compute-1")
         || zone.starts_with("vpce-svc-")
+        || zone == "cloud9" && pop(resource).1 == "vfs"
         || website.is_some_and(|rest| rest.is_empty() || rest.strip_prefix('-').is_some_and(is_region))
 }
 

@@ -44,8 +44,15 @@ pub(super) const DEFAULT_REGIONS: &[(&str, &str, &str)] = &[
 ];
 
 /// Services whose hosts have the region before the service: (label, signing name).
-pub(super) const REGION_FIRST: &[(&str, &str)] =
-    &[("aoss", "aoss"), ("cloudsearch", "cloudsearch"), ("es", "es"), ("neptune", "neptune-db"), ("queue", "sqs")];
+pub(super) const REGION_FIRST: &[(&str, &str)] = &[
+    ("aoss", "aoss"),
+    ("cloudsearch", "cloudsearch"),
+    ("es", "es"),
+    ("neptune", "neptune-db"),
+    ("neptune-graph", "neptune-graph"),
+    ("osis", "osis"),
+    ("queue", "sqs"),
+];
 
 /// Signing names that the label before the service's decides: (first label, second label, signing name).
 pub(super) const PAIRS: &[(&str, &str, &str)] = &[
@@ -67,6 +74,8 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("aos", "es"),
     ("appconfigdata", "appconfig"),
     ("appstream2", "appstream"),
+    ("appsync-api", "appsync"),
+    ("appsync-realtime-api", "appsync"),
     ("aps-workspaces", "aps"),
     ("arc-recovery-control-config", "route53-recovery-control-config"),
     ("bedrock-agentcore", "bedrock-agentcore"),
@@ -114,11 +123,13 @@ pub(super) const ALIASES: &[(&str, &str)] = &[
     ("storage-omics", "omics"),
     ("stream-logs", "logs"),
     ("streaming-logs", "logs"),
+    ("streaming-rekognition", "rekognition"),
     ("streams-dynamodb", "dynamodb"),
     ("sync-states", "states"),
     ("tags-omics", "omics"),
     ("timestream-ingest", "timestream"),
     ("timestream-query", "timestream"),
+    ("transcribestreaming", "transcribe"),
     ("voice-chime", "chime"),
     ("workflows-omics", "omics"),
 ];

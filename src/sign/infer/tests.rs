@@ -40,6 +40,10 @@ fn resources_under_on_aws_and_region_first() {
         ("search-logs-x1.cn-north-1.es.amazonaws.com.cn", "es", "cn-north-1"),
         ("x1.eu-central-1.aoss.amazonaws.com", "aoss", "eu-central-1"),
         ("db.cluster-x1.eu-west-1.neptune.amazonaws.com", "neptune-db", "eu-west-1"),
+        ("g-0123abcd.us-east-1.neptune-graph.amazonaws.com", "neptune-graph", "us-east-1"),
+        ("neptune-graph.us-east-1.amazonaws.com", "neptune-graph", "us-east-1"),
+        ("logs-x1.us-east-1.osis.amazonaws.com", "osis", "us-east-1"),
+        ("osis.us-east-1.amazonaws.com", "osis", "us-east-1"),
         ("search-movies-x1.us-east-2.cloudsearch.amazonaws.com", "cloudsearch", "us-east-2"),
     ]);
 }
@@ -183,6 +187,10 @@ fn services_that_sign_by_another_name() {
         ("git-codecommit.us-east-1.amazonaws.com", "codecommit", "us-east-1"),
         ("participant.connect.us-east-1.amazonaws.com", "execute-api", "us-east-1"),
         ("stream-logs.us-east-1.amazonaws.com", "logs", "us-east-1"),
+        ("x1.appsync-api.us-east-1.amazonaws.com", "appsync", "us-east-1"),
+        ("x1.appsync-realtime-api.us-east-1.amazonaws.com", "appsync", "us-east-1"),
+        ("streaming-rekognition.us-east-1.amazonaws.com", "rekognition", "us-east-1"),
+        ("transcribestreaming.us-east-1.amazonaws.com", "transcribe", "us-east-1"),
     ]);
 }
 
@@ -265,6 +273,7 @@ fn what_customers_run_is_not_aws() {
         "ec2-1-2-3-4.us-west-2.compute.amazonaws.com",
         "ec2-1-2-3-4.compute.cn-north-1.amazonaws.com.cn",
         "vpce-1a.vpce-svc-2b.us-east-1.vpce.amazonaws.com",
+        "abc.vfs.cloud9.us-west-2.amazonaws.com",
         "site.s3-website-us-east-1.amazonaws.com",
         "site.s3-website.eu-central-1.amazonaws.com",
         "anything.transfer-webapp.us-east-1.on.aws",
