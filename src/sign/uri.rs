@@ -106,13 +106,13 @@ fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> 
     }
     let host = authority.host();
     let implied = match scheme.map(Scheme::as_str) {
-        Some("https") => Some(443),
-        Some("http") => Some(80),
+        Some("https" | "wss") => Some(443),
+        Some("http" | "ws") => Some(80),
         _ => None,
     };
     match authority.port_u16() {
         Some(port) if Some(port) != implied => {
-            let whole = authority.as_str();
+            let whole = authority.as_str().rsplit('@').next().unwrap_or_default();
             // Written by the number, since clients read it as one: `:08080` and `:+8080` are sent as `:8080`.
             match whole.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
                 Some(digits) if !digits.starts_with(['0', '+']) => whole.into(),
@@ -210,6 +210,11 @@ mod tests {
             ("http://h:/", "h"),
             ("http://u:p@h/", "h"),
             ("http://u:p@h:81/", "h:81"),
+            ("http://h:p@h:81/", "h:81"),
+            ("http://h:1@h:81/", "h:81"),
+            ("wss://h:443/", "h"),
+            ("ws://h:80/", "h"),
+            ("wss://h:80/", "h:80"),
             ("http://[::1]:80/", "[::1]"),
             ("http://[::1]:81/", "[::1]:81"),
         ] {
