@@ -4,7 +4,11 @@ use std::{borrow::Cow, sync::Arc, time::SystemTime};
 
 use aws_credential_types::Credentials;
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Uri, header::AUTHORIZATION, request::Parts};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Uri,
+    header::{AUTHORIZATION, MaxSizeReached},
+    request::Parts,
+};
 
 use super::{
     Explanation, HeaderSelection, PayloadHash, Profile, SignError, Signature, TokenHeader, TokenPlacement,
@@ -56,6 +60,8 @@ pub(super) struct Pieces<'a> {
     pub(super) host: Host<'a>,
     /// The path as it goes out.
     pub(super) path: Cow<'a, str>,
+    /// The header that carries the session token.
+    pub(super) token_header: TokenHeader,
 }
 
 /// A header that a signature brings, or that it drops where there is no value: what the request had under its name goes.
@@ -93,29 +99,28 @@ impl<'a> Draft<'a> {
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
         let uri = rewritten(&parts.uri, &pieces.path, &query, &pieces.host)?;
         drop((headers, query));
-        let prepared = pieces.prepared;
-        if parts.headers.len() >= MANY_HEADERS {
-            parts.headers.try_reserve(OWN)?;
-        }
+        let Pieces { prepared, token_header, .. } = pieces;
+        change(&mut parts.headers, |headers| {
+            if earlier.is_signed {
+                for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&REGION_SET]) {
+                    headers.remove(name);
+                }
+            }
+            headers.try_insert(&DATE, prepared.date.clone())?;
+            if let Some(region_set) = region_set {
+                headers.try_insert(&REGION_SET, region_set)?;
+            }
+            if let Some(token) = &prepared.token {
+                headers.try_insert(token_header.name(), token.clone())?;
+            }
+            if let Some(content_sha256) = content_sha256 {
+                headers.try_insert(&CONTENT_SHA256, content_sha256)?;
+            }
+            headers.try_insert(AUTHORIZATION, authorization)
+        })?;
         if let Some(uri) = uri {
             parts.uri = uri;
         }
-        if earlier.is_signed {
-            for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&REGION_SET]) {
-                parts.headers.remove(name);
-            }
-        }
-        parts.headers.insert(&DATE, prepared.date.clone());
-        if let Some(region_set) = region_set {
-            parts.headers.insert(&REGION_SET, region_set);
-        }
-        if let Some(token) = &prepared.token {
-            parts.headers.insert(self.settings.profile.token_header.name(), token.clone());
-        }
-        if let Some(content_sha256) = content_sha256 {
-            parts.headers.insert(&CONTENT_SHA256, content_sha256);
-        }
-        parts.headers.insert(AUTHORIZATION, authorization);
         Ok((signature, prepared))
     }
 
@@ -135,9 +140,11 @@ impl<'a> Draft<'a> {
         'a: 'p,
     {
         let Settings { keys, profile, host, .. } = self.settings;
+        let host = Host::of(&parts.headers, &parts.uri, host)?;
         Ok(Pieces {
             prepared: keys.get(credentials, &self.scope(), self.time)?,
-            host: Host::of(&parts.headers, &parts.uri, host)?,
+            token_header: profile.token_header.of_request(&host.value, &parts.uri),
+            host,
             path: wire_path(parts.uri.path(), *profile),
         })
     }
@@ -172,9 +179,8 @@ impl<'a> Draft<'a> {
             TokenPlacement::Signed => pieces.prepared.token.as_ref().map(HeaderValue::as_bytes),
             TokenPlacement::AfterSigning => None,
         };
-        let token_under = |header: TokenHeader| {
-            (header.name().as_str(), token.filter(|_| header == self.settings.profile.token_header))
-        };
+        let token_under =
+            |header: TokenHeader| (header.name().as_str(), token.filter(|_| header == pieces.token_header));
         // Sorted, which leaves little to sort.
         [
             ("host", Some(&pieces.host.value)),
@@ -237,6 +243,21 @@ impl Earlier {
     }
 }
 
+/// Changes the headers, or leaves them as they were where they are too many: a map near its limit can refuse any insertion.
+pub(super) fn change<T>(
+    headers: &mut HeaderMap,
+    change: impl FnOnce(&mut HeaderMap) -> Result<T, MaxSizeReached>,
+) -> Result<(), SignError> {
+    if headers.len() < MANY_HEADERS {
+        change(headers)?;
+    } else {
+        let mut changed = headers.clone();
+        change(&mut changed)?;
+        *headers = changed;
+    }
+    Ok(())
+}
+
 /// Whether a URI carries its signature already.
 pub(crate) fn is_presigned(uri: &Uri) -> bool {
     const NAME: &[u8] = b"X-Amz-Signature";
@@ -259,6 +280,24 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn headers_that_cannot_be_changed_stay_as_they_were() {
+        let mut headers = HeaderMap::new();
+        for number in 0..MANY_HEADERS {
+            headers.insert(HeaderName::try_from(format!("x-{number}")).unwrap(), HeaderValue::from_static(""));
+        }
+        let before = headers.clone();
+        let failed = change(&mut headers, |headers| {
+            headers.remove("x-1");
+            headers.try_insert(&DATE, HeaderValue::from_static("now"))?;
+            headers.try_reserve(1 << 20)
+        });
+        assert!(matches!(failed, Err(SignError::TooManyHeaders(_))), "{failed:?}");
+        assert_eq!(headers, before);
+        change(&mut headers, |headers| headers.try_insert(&DATE, HeaderValue::from_static("now"))).unwrap();
+        assert_eq!((headers.len(), &headers[&DATE]), (MANY_HEADERS + 1, &HeaderValue::from_static("now")));
+    }
 
     /// Cases of the official suite whose path no `http::Uri` can hold: the steps from the path on, on the path as it is.
     fn raw_paths_pass(version: &str, algorithm: Algorithm, names: &[&str]) {

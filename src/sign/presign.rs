@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts};
 use super::{
     DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::{CanonicalRequest, Sink},
-    draft::{CONTENT_SHA256, DATE, Draft, OWN, Own, Pieces, REGION_SET},
+    draft::{CONTENT_SHA256, DATE, Draft, OWN, Own, Pieces, REGION_SET, change},
     encode::{encode, is_unreserved, put_decimal},
     headers::SignedHeaders,
     query::{Parameter, Parameters, Query, auth_parameter},
@@ -33,22 +33,19 @@ impl Draft<'_> {
         let (signature, mut text) = self.canonical_url(parts, credentials, &pieces, &own, expires_in, sign);
         add(&mut text, "X-Amz-Signature", |text| text.put(signature.as_bytes()));
         if self.settings.profile.token == TokenPlacement::AfterSigning {
-            self.add_token(&mut text, credentials);
+            add_token(&mut text, &pieces, credentials);
         }
 
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let uri = with_path_and_query(&parts.uri, text, &pieces.host)?;
-        if content_sha256.is_some() {
-            parts.headers.try_reserve(1)?;
-        }
+        change(&mut parts.headers, |headers| {
+            for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE, &REGION_SET]) {
+                headers.remove(name);
+            }
+            headers.remove(AUTHORIZATION);
+            content_sha256.map(|content_sha256| headers.try_insert(&CONTENT_SHA256, content_sha256)).transpose()
+        })?;
         parts.uri = uri;
-        for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE, &REGION_SET]) {
-            parts.headers.remove(name);
-        }
-        parts.headers.remove(AUTHORIZATION);
-        if let Some(content_sha256) = content_sha256 {
-            parts.headers.insert(&CONTENT_SHA256, content_sha256);
-        }
         Ok(signature)
     }
 
@@ -156,16 +153,15 @@ impl Draft<'_> {
         }
         add("X-Amz-SignedHeaders", &|text| headers.write_names(text, b"%3B"));
         if self.settings.profile.token == TokenPlacement::Signed {
-            parameters.extend(self.add_token(&mut text, credentials));
+            parameters.extend(add_token(&mut text, pieces, credentials));
         }
         (text, parameters)
     }
+}
 
-    fn add_token(&self, text: &mut Vec<u8>, credentials: &Credentials) -> Option<Parameter> {
-        let token = credentials.session_token().filter(|token| !token.is_empty())?;
-        let name = self.settings.profile.token_header.parameter();
-        Some(add(text, name, |text| encode(text, token.as_bytes(), is_unreserved)))
-    }
+fn add_token(text: &mut Vec<u8>, pieces: &Pieces<'_>, credentials: &Credentials) -> Option<Parameter> {
+    let token = credentials.session_token().filter(|token| !token.is_empty())?;
+    Some(add(text, pieces.token_header.parameter(), |text| encode(text, token.as_bytes(), is_unreserved)))
 }
 
 /// The parameters that all URLs of a second share, in canonical order.

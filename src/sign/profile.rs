@@ -1,4 +1,4 @@
-use http::HeaderName;
+use http::{HeaderName, Uri};
 
 use super::PayloadHash;
 
@@ -46,7 +46,7 @@ pub struct Profile {
     pub content_sha256: bool,
     /// Where the session token goes.
     pub token: TokenPlacement,
-    /// The name of the header that carries the session token: `x-amz-security-token` but for S3 Express.
+    /// The header that carries the session token: `x-amz-security-token` but for S3 Express.
     pub token_header: TokenHeader,
     /// What a layer signs of the body where nothing else is said.
     pub payload: DefaultPayload,
@@ -61,13 +61,30 @@ static S3_SESSION_TOKEN: HeaderName = HeaderName::from_static("x-amz-s3session-t
 pub enum TokenHeader {
     /// `x-amz-security-token`
     SecurityToken,
-    /// `x-amz-s3session-token`, for sessions of S3 Express directory buckets.
+    /// `x-amz-s3session-token`, for the sessions of S3 Express directory buckets. The two kinds of request that come before
+    /// a session, `CreateSession` itself (`GET /?session`) and those to the hosts `s3express-control`, carry
+    /// `x-amz-security-token`. Where role credentials are used on a bucket without a session, take
+    /// [`SecurityToken`](Self::SecurityToken).
+    ///
+    /// See [`CreateSession`](https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateSession.html).
     S3Session,
 }
 
 impl TokenHeader {
     /// An earlier token goes, whichever name it used.
     pub(crate) const ALL: [Self; 2] = [Self::SecurityToken, Self::S3Session];
+
+    /// The one for this request.
+    pub(super) fn of_request(self, host: &[u8], uri: &Uri) -> Self {
+        let creates_session = || {
+            let mut parameters = uri.query().unwrap_or_default().split('&');
+            parameters.any(|parameter| matches!(parameter, "session" | "session="))
+        };
+        match self {
+            Self::S3Session if host.starts_with(b"s3express-control") || creates_session() => Self::SecurityToken,
+            header => header,
+        }
+    }
 
     pub(crate) fn name(self) -> &'static HeaderName {
         match self {
@@ -134,6 +151,49 @@ impl Profile {
         match self.payload {
             DefaultPayload::Signed => PayloadHash::EMPTY,
             DefaultPayload::SignedIfSmall | DefaultPayload::Unsigned => PayloadHash::UNSIGNED,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use aws_credential_types::Credentials;
+    use http::Request;
+
+    use super::*;
+    use crate::sign::Signer;
+
+    #[test]
+    fn what_comes_before_a_session_of_s3_express_carries_the_usual_token() {
+        let credentials = Credentials::new("AKIDEXAMPLE", "secret", Some("token".into()), None, "test");
+        let signer = Signer::new("s3express", "us-west-2");
+        let bucket = "https://b--usw2-az1--x-s3.s3express-usw2-az1.us-west-2.amazonaws.com";
+        let control = "https://s3express-control.us-west-2.amazonaws.com";
+        for (uri, expected) in [
+            (format!("{bucket}/key"), TokenHeader::S3Session),
+            (format!("{bucket}/session"), TokenHeader::S3Session),
+            (format!("{bucket}/?sessions&prefix=session"), TokenHeader::S3Session),
+            (format!("{bucket}/?session"), TokenHeader::SecurityToken),
+            (format!("{bucket}/?a=b&session="), TokenHeader::SecurityToken),
+            (format!("{control}/"), TokenHeader::SecurityToken),
+            (format!("{control}/b--usw2-az1--x-s3?policy"), TokenHeader::SecurityToken),
+            ("https://s3express-control-fips.us-west-2.amazonaws.com/".to_owned(), TokenHeader::SecurityToken),
+        ] {
+            let parts = || Request::get(&uri).body(()).unwrap().into_parts().0;
+            let mut signed = parts();
+            signer.sign(&mut signed, PayloadHash::EMPTY, &credentials, UNIX_EPOCH).unwrap();
+            let authorization = signed.headers["authorization"].to_str().unwrap();
+            let mut url = parts();
+            let hour = Duration::from_secs(3600);
+            signer.presign(&mut url, PayloadHash::UNSIGNED, &credentials, UNIX_EPOCH, hour).unwrap();
+            for header in TokenHeader::ALL {
+                let is_expected = header == expected;
+                assert_eq!(signed.headers.contains_key(header.name()), is_expected, "{uri}");
+                assert_eq!(authorization.contains(header.name().as_str()), is_expected, "{uri}");
+                assert_eq!(url.uri.to_string().contains(header.parameter()), is_expected, "{uri}");
+            }
         }
     }
 }
