@@ -52,6 +52,15 @@ impl Plan {
         body: &B,
         limit: u64,
     ) -> Result<Self, Error> {
+        // To hash the name would take longer than to compare the few that a request has.
+        let said = headers.iter().find(|(name, _)| *name == CONTENT_SHA256);
+        let said = said.map(|(_, hash)| PayloadHash::try_from(&*String::from_utf8_lossy(hash.as_bytes())));
+        if let (Some(asked), Some(Ok(said))) = (asked, &said)
+            && said.is_chunks()
+            && *asked != Payload::Precomputed(*said)
+        {
+            return Err(Error::new(ErrorKind::AlreadyChunked));
+        }
         match asked {
             Some(Payload::Signed) => return Self::buffer(body, limit),
             Some(Payload::Unsigned) => return Ok(Self::Stream(PayloadHash::UNSIGNED)),
@@ -60,10 +69,8 @@ impl Plan {
             Some(Payload::ChunkedUnsigned(chunks)) => return Self::chunk(chunks, None, headers, body),
             None => {}
         }
-        // To hash the name would take longer than to compare the few that a request has.
-        if let Some((_, hash)) = headers.iter().find(|(name, _)| *name == CONTENT_SHA256) {
-            let text = String::from_utf8_lossy(hash.as_bytes());
-            return Self::stream(PayloadHash::try_from(&*text)?);
+        if let Some(hash) = said {
+            return Self::stream(hash?);
         }
         let is_small = || body.size_hint().upper().is_some_and(|upper| upper <= limit);
         // A relative URI does not say how it goes out: what is not known to be private is not taken for it.

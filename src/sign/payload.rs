@@ -116,6 +116,11 @@ impl PayloadHash {
         matches!(self.0, Repr::Word(Word::Hmac | Word::HmacTrailer | Word::Ecdsa | Word::EcdsaTrailer))
     }
 
+    /// Whether the body is in chunks of either kind.
+    pub(crate) fn is_chunks(&self) -> bool {
+        self.is_signed_chunks() || self.0 == Repr::Word(Word::UnsignedTrailer)
+    }
+
     pub(crate) fn header(&self) -> Result<HeaderValue, SignError> {
         match &self.0 {
             Repr::Hex(hex) => Ok(HeaderValue::from_bytes(hex)?),

@@ -92,6 +92,19 @@ async fn a_body_that_is_in_chunks_already() {
         assert!(text.contains("take the chunks off"), "{text}");
     }
 
+    // Neither may another payload be said of a body in chunks: a server would store the chunks.
+    let unsigned = tower_sigv4::sign::PayloadHash::try_from("STREAMING-UNSIGNED-PAYLOAD-TRAILER").unwrap();
+    let of_chunks = [chunked(), Payload::ChunkedUnsigned(small_chunks()), Payload::Signed, Payload::Unsigned];
+    for payload in of_chunks {
+        for said in [hash, unsigned] {
+            let request = put(payload.clone(), Cut::new(bytes(1), &[1]));
+            let (kind, _) = refused(with_header(request, "x-amz-content-sha256", said.as_str())).await;
+            assert_eq!(kind, ErrorKind::AlreadyChunked, "{payload:?} of {said:?}");
+        }
+    }
+    let passed = put(Payload::Precomputed(unsigned), Cut::new(bytes(1), &[1]));
+    accepted(with_header(passed, "x-amz-content-sha256", unsigned.as_str())).await;
+
     // Chunks that are not signed go on as they are.
     let mut request = with_header(request(), "content-encoding", "aws-chunked");
     request = with_header(request, "x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER");
