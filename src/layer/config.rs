@@ -271,15 +271,16 @@ fn without_user(authority: &Authority) -> &str {
     authority.as_str().rsplit('@').next().unwrap_or_default()
 }
 
-/// Keys that encrypt a customer's objects, which a request to S3 carries in the clear.
-static CUSTOMER_KEYS: [HeaderName; 2] = [
+/// What else is secret in a request to S3: the keys that encrypt a customer's objects, and the code of a second factor.
+static SECRETS: [HeaderName; 3] = [
     HeaderName::from_static("x-amz-server-side-encryption-customer-key"),
     HeaderName::from_static("x-amz-copy-source-server-side-encryption-customer-key"),
+    HeaderName::from_static("x-amz-mfa"),
 ];
 
 /// Takes out whatever could authenticate the request, and what else is secret in it.
 pub(super) fn strip_credentials(headers: &mut HeaderMap) {
-    for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE]).chain(&CUSTOMER_KEYS) {
+    for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&DATE]).chain(&SECRETS) {
         headers.remove(name);
     }
     headers.remove(AUTHORIZATION);

@@ -160,6 +160,7 @@ async fn a_host_that_is_not_allowed_gets_no_credentials() {
             .header("x-amz-security-token", "mine")
             .header("x-amz-s3session-token", "mine")
             .header("x-amz-server-side-encryption-customer-key", "mine")
+            .header("x-amz-mfa", "mine")
             .header("x-amz-target", "kept")
             .extension(SigningOverrides::new().credentials(temporary()).region("r"))
             .body(body("{}"))
