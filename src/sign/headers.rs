@@ -82,7 +82,7 @@ impl HeaderSelection {
         self
     }
 
-    fn takes(&self, name: &HeaderName, headers: &HeaderMap) -> bool {
+    fn takes(&self, name: &HeaderName, is_chunked: impl FnOnce() -> bool) -> bool {
         if !self.excluded.is_empty() && self.excluded.contains(name) {
             return false;
         }
@@ -95,13 +95,13 @@ impl HeaderSelection {
             name.as_str().starts_with("x-amz-")
                 || matches!(*name, header::CONTENT_TYPE | header::RANGE)
                 || *name == "content-md5"
-                || *name == CONTENT_ENCODING && headers.get_all(CONTENT_ENCODING).iter().any(is_chunked)
+                || *name == CONTENT_ENCODING && is_chunked()
         }
     }
 }
 
 /// Whether a content encoding says `aws-chunked`.
-fn is_chunked(value: &HeaderValue) -> bool {
+fn says_chunked(value: &HeaderValue) -> bool {
     value.as_bytes().split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"))
 }
 
@@ -126,10 +126,13 @@ impl<'a> SignedHeaders<'a> {
         selection: &HeaderSelection,
         own: &[(&'static str, Option<&'a [u8]>)],
     ) {
+        let mut chunked = None;
+        let mut is_chunked =
+            || *chunked.get_or_insert_with(|| headers.get_all(CONTENT_ENCODING).iter().any(says_chunked));
         for (name, value) in headers {
             let text = name.as_str();
             let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| text == *own);
-            if selection.takes(name, headers) && !is_own() {
+            if selection.takes(name, &mut is_chunked) && !is_own() {
                 self.0.push(Header { name: text, value: value.as_bytes(), is_folded: false });
             }
         }
