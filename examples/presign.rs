@@ -1,5 +1,7 @@
 //! Prints a presigned URL: whoever has it can make this one request until it expires, with no credentials.
 //!
+//! A few services want a header beside it, as Glacier does. It is named on standard error.
+//!
 //! ```sh
 //! cargo run --example presign -- https://my-bucket.s3.eu-central-1.amazonaws.com/photo.jpg
 //! cargo run --example presign -- --method PUT --expires 600 https://my-bucket.s3.eu-central-1.amazonaws.com/new.jpg
@@ -11,11 +13,14 @@ mod line;
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
-use http::{Method, Uri};
+use http::{Method, Uri, request::Parts};
 use tower::BoxError;
 use tower_sigv4::{
     CredentialsCache, DefaultChain, Environment,
-    sign::{Profile, Signer, infer::infer},
+    sign::{
+        Profile, Signer,
+        infer::{InferredRegion, infer},
+    },
 };
 
 /// Prints a URL that carries its signature.
@@ -50,8 +55,11 @@ async fn main() -> ExitCode {
         Err(status) => return status,
     };
     match presign(args).await {
-        Ok(url) => {
-            println!("{url}");
+        Ok(parts) => {
+            println!("{}", parts.uri);
+            for (name, value) in &parts.headers {
+                eprintln!("presign: send with it {name}: {}", String::from_utf8_lossy(value.as_bytes()));
+            }
             ExitCode::SUCCESS
         }
         Err(error) => line::failed("presign", &*error),
@@ -66,9 +74,12 @@ fn url(text: &str) -> Result<Uri, BoxError> {
     }
 }
 
-async fn presign(args: Args) -> Result<Uri, BoxError> {
+async fn presign(args: Args) -> Result<Parts, BoxError> {
     let host = args.url.host().unwrap_or_default();
     let found = infer(host, args.url.path());
+    if args.region.is_none() && found.as_ref().is_some_and(|found| found.region == InferredRegion::Any) {
+        return Err(format!("{host} serves several regions, which only SigV4a can sign for: see sigv4_curl").into());
+    }
     let region = found.as_ref().and_then(|found| found.region().map(str::to_owned));
     let service = args.service.or(found.map(|found| found.service.into_owned()));
     let service = service.ok_or_else(|| format!("the host {host} does not tell the service: give --service"))?;
@@ -86,5 +97,5 @@ async fn presign(args: Args) -> Result<Uri, BoxError> {
     let payload = Profile::for_service(&service).presigned_payload();
     let signer = Signer::new(service, region);
     signer.presign(&mut parts, payload, &credentials, now, Duration::from_secs(args.expires))?;
-    Ok(parts.uri)
+    Ok(parts)
 }

@@ -233,6 +233,11 @@ fn status_of(error: &(dyn std::error::Error + Send + Sync + 'static)) -> StatusC
         if let Some(error) = error.downcast_ref::<Error>() {
             match error.kind() {
                 ErrorKind::BodyTooLarge => return StatusCode::PAYLOAD_TOO_LARGE,
+                ErrorKind::AlreadyChunked
+                | ErrorKind::UnknownLength
+                | ErrorKind::WrongLength
+                | ErrorKind::Trailer
+                | ErrorKind::Signing => return StatusCode::BAD_REQUEST,
                 ErrorKind::Credentials => return StatusCode::SERVICE_UNAVAILABLE,
                 ErrorKind::UnsignedOverHttp | ErrorKind::NoService | ErrorKind::NoRegion => {
                     return StatusCode::INTERNAL_SERVER_ERROR;

@@ -193,6 +193,11 @@ async fn a_presigned_url_works_alone_and_only_as_it_is() {
         assert_eq!(plain(request).await.status(), StatusCode::FORBIDDEN);
         assert!(s3.object("key").exists());
     }
+    // One that does not work alone says so.
+    let output = tool("presign").arg("https://glacier.us-east-1.amazonaws.com/-/vaults").output().await.unwrap();
+    succeeded(&output);
+    assert!(stderr(&output).starts_with("presign: send with it x-amz-content-sha256: "), "{}", stderr(&output));
+
     let url = s3.url("/bucket/key");
     let sent = tool("sigv4_curl").args(["--service", "s3", "--presign", "60", &url]).output().await.unwrap();
     assert_eq!(stdout(&sent), "contents");

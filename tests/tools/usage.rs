@@ -132,6 +132,9 @@ async fn what_fails_otherwise_is_one_line_too_and_status_1() {
     let output = tool("sigv4_curl").args(["--profile", "absent", S3]).output().await.unwrap();
     ended(&output, 1, "profile");
 
+    let output = tool("presign").arg("https://x.mrap.accesspoint.s3-global.amazonaws.com/k").output().await.unwrap();
+    ended(&output, 1, "several regions");
+
     let output = tool("signing_proxy").args(["--upstream", S3, "--listen", "192.0.2.1:1"]).output().await.unwrap();
     ended(&output, 1, "signing_proxy: cannot listen on 192.0.2.1:1");
 
