@@ -86,6 +86,48 @@ fn when_the_runtime_goes_away_those_who_wait_elsewhere_start_one_new_refresh() {
     assert_eq!(source.calls(), 2);
 }
 
+fn runtime_that_stands_still() -> Runtime {
+    Builder::new_current_thread().enable_time().build().unwrap()
+}
+
+#[test]
+fn when_nobody_drives_the_runtime_any_more_those_who_wait_elsewhere_start_one_new_refresh() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Hang, Reply::Fresh(HOUR)]);
+    let cache = source.builder().refresh_deadline(Duration::from_millis(50)).build();
+    let (first, second) = (runtime_that_stands_still(), runtime());
+    first.block_on(async {
+        let given_up = tokio::time::timeout(Duration::from_millis(1), cache.get()).await;
+        assert!(given_up.is_err());
+    });
+    let tasks: Vec<_> = (0..100).map(|_| second.spawn(cache.get())).collect();
+    second.block_on(async {
+        for task in tasks {
+            assert_eq!(task.await.unwrap().unwrap().access_key_id(), "AKID-1");
+        }
+    });
+    assert_eq!(source.calls(), 2);
+
+    // What the first runtime still has to say comes too late.
+    first.block_on(async { tokio::time::sleep(Duration::from_millis(100)).await });
+    assert_eq!(second.block_on(key(&cache)).unwrap(), "AKID-1");
+    assert_eq!(source.calls(), 2);
+}
+
+#[test]
+fn a_refresh_in_the_background_of_a_runtime_that_stands_still_is_begun_anew() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Fresh(HOUR), Reply::Fresh(HOUR)]);
+    let cache = source.builder().refresh_deadline(Duration::from_millis(50)).build();
+    let (first, second) = (runtime_that_stands_still(), runtime_that_stands_still());
+    assert_eq!(first.block_on(key(&cache)).unwrap(), "AKID-0");
+    clock.advance(HOUR - seconds(70));
+    assert_eq!(first.block_on(key(&cache)).unwrap(), "AKID-0");
+    clock.advance(seconds(15));
+    assert_eq!(second.block_on(key(&cache)).unwrap(), "AKID-1", "the refresh of the first runtime has not begun");
+    assert_eq!(source.calls(), 2);
+}
+
 #[test]
 fn a_runtime_that_is_shut_down_is_a_typed_error() {
     let clock = Clock::new();

@@ -1,19 +1,24 @@
 use std::{
     fmt,
     future::Future,
+    panic::catch_unwind,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::{Duration, SystemTime},
 };
 
 use aws_credential_types::Credentials;
-use tokio::sync::oneshot;
+use tokio::{
+    runtime::Handle,
+    sync::oneshot::error::RecvError,
+    time::{Sleep, sleep_until},
+};
 
 use super::{
     LoadError,
     shared::Shared,
-    state::{self, Answer},
+    state::{self, Answer, Joined},
 };
 
 /// After so many refreshes that went away without a result, a caller is told so.
@@ -21,14 +26,15 @@ const INTERRUPTIONS: u8 = 2;
 
 /// A look-up of credentials: a future that is ready at once where the cache holds what was asked for.
 ///
-/// It waits for a refresh that runs elsewhere, so dropping it cancels nothing.
+/// It waits for a refresh that runs elsewhere, so dropping it cancels nothing. Where that refresh stands still, because
+/// nobody drives its runtime any more, it starts another one when the time for it is over.
 #[must_use = "a look-up does nothing unless it is awaited"]
 pub struct Lookup(Stage);
 
 enum Stage {
     Known(Answer),
     Asking(Asking),
-    Waiting(Asking, oneshot::Receiver<Answer>),
+    Waiting(Box<Waiting>),
     Done,
 }
 
@@ -37,6 +43,36 @@ struct Asking {
     now: SystemTime,
     min_validity: Duration,
     interruptions: u8,
+}
+
+struct Waiting {
+    asking: Asking,
+    joined: Joined,
+    patience: Option<Pin<Box<Sleep>>>,
+}
+
+impl Waiting {
+    fn new(asking: Asking, joined: Joined) -> Self {
+        // Without a runtime, or timers in it, there is only the refresh's own timer.
+        let until = joined.until.filter(|_| Handle::try_current().is_ok());
+        let patience = until.and_then(|until| catch_unwind(|| Box::pin(sleep_until(until))).ok());
+        Self { asking, joined, patience }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, RecvError>> {
+        let answer = Pin::new(&mut self.joined.answer);
+        if let Poll::Ready(received) = answer.poll(cx) {
+            return Poll::Ready(received);
+        }
+        match &mut self.patience {
+            Some(patience) => ready!(patience.as_mut().poll(cx)),
+            None => return Poll::Pending,
+        }
+        self.patience = None;
+        self.asking.cache.abandon(self.joined.number);
+        // It has ended, now or a moment ago: there is an answer, or nobody left to send one.
+        Pin::new(&mut self.joined.answer).poll(cx)
+    }
 }
 
 impl Lookup {
@@ -57,14 +93,15 @@ impl Future for Lookup {
             match std::mem::replace(&mut self.0, Stage::Done) {
                 Stage::Known(answer) => return Poll::Ready(answer),
                 Stage::Asking(asking) => match Shared::ask(&asking.cache, asking.now, asking.min_validity) {
-                    Ok(channel) => self.0 = Stage::Waiting(asking, channel),
+                    Ok(joined) => self.0 = Stage::Waiting(Box::new(Waiting::new(asking, joined))),
                     Err(answer) => return Poll::Ready(answer),
                 },
-                Stage::Waiting(mut asking, mut channel) => {
-                    let Poll::Ready(received) = Pin::new(&mut channel).poll(cx) else {
-                        self.0 = Stage::Waiting(asking, channel);
+                Stage::Waiting(mut waiting) => {
+                    let Poll::Ready(received) = waiting.poll(cx) else {
+                        self.0 = Stage::Waiting(waiting);
                         return Poll::Pending;
                     };
+                    let mut asking = waiting.asking;
                     asking.now = asking.cache.now();
                     match received {
                         Ok(answer) => {

@@ -33,7 +33,8 @@
 //! difference: there an error that will not pass is raised at once, here valid credentials are served in spite of it.
 //!
 //! A refresh runs as a task of its own on the caller's tokio runtime, so a request that gives up does not cancel it for
-//! the others, and its time limit is apart from every request's.
+//! the others, and its time limit is apart from every request's. Where that runtime is not driven any more, as one whose
+//! `block_on` has returned, those who wait elsewhere start another refresh a second after that limit.
 
 mod builder;
 mod error;

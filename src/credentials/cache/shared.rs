@@ -10,15 +10,18 @@ use std::{
 };
 
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
-use tokio::{runtime::Handle, sync::oneshot};
+use tokio::{runtime::Handle, time::Instant};
 
 use super::{
     LoadError,
     builder::Settings,
     front::Front,
     observe, policy,
-    state::{Answer, Decision, State},
+    state::{Answer, Decision, Joined, State},
 };
+
+/// How much longer than a refresh may take those wait for it who cannot tell whether its own timer runs.
+const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) struct Shared {
     /// Apart from the state, so that hits do not wait for each other. Written under the state's lock.
@@ -56,18 +59,14 @@ impl Shared {
         self.settle(self.lock(), now, min_validity).ok()
     }
 
-    /// The end of a channel on which the answer comes, or the answer itself where it is known by now.
-    pub(super) fn ask(
-        self: &Arc<Self>,
-        now: SystemTime,
-        min_validity: Duration,
-    ) -> Result<oneshot::Receiver<Answer>, Answer> {
+    /// The refresh to wait for, or the answer itself where it is known by now.
+    pub(super) fn ask(self: &Arc<Self>, now: SystemTime, min_validity: Duration) -> Result<Joined, Answer> {
         let mut state = match self.settle(self.lock(), now, min_validity) {
             Ok(answer) => return Err(answer),
             Err(state) => state,
         };
-        if let Some(receiver) = state.join() {
-            return Ok(receiver);
+        if let Some(joined) = state.join() {
+            return Ok(joined);
         }
         match Handle::try_current() {
             Ok(runtime) => Ok(self.refresh(&runtime, state, now)),
@@ -98,14 +97,10 @@ impl Shared {
     }
 
     /// Starts the one refresh, and waits for it.
-    fn refresh(
-        self: &Arc<Self>,
-        runtime: &Handle,
-        mut state: MutexGuard<'_, State>,
-        now: SystemTime,
-    ) -> oneshot::Receiver<Answer> {
-        let (number, receiver) = state.begin();
+    fn refresh(self: &Arc<Self>, runtime: &Handle, mut state: MutexGuard<'_, State>, now: SystemTime) -> Joined {
         let limit = policy::time_limit(now, state.expiry(), self.settings.deadline);
+        let joined = state.begin(Instant::now().checked_add(limit.saturating_add(GRACE)));
+        let number = joined.number;
         self.publish(&state);
         // A runtime that is shutting down drops the task within `spawn`, and the slot's guard takes this lock.
         drop(state);
@@ -114,7 +109,19 @@ impl Shared {
             let result = slot.cache.load(limit).await;
             slot.finish(result);
         });
-        receiver
+        joined
+    }
+
+    /// The refresh of this number has not ended in its time: its runtime stands still, as one does whose `block_on` has
+    /// returned. The slot is free, and those who wait look again.
+    pub(super) fn abandon(&self, number: u64) {
+        let mut state = self.lock();
+        if let Some(waiting) = state.interrupted(number) {
+            self.publish(&state);
+            drop(state);
+            observe::interrupted(self.settings.source);
+            drop(waiting);
+        }
     }
 
     async fn load(&self, limit: Duration) -> Result<Credentials, LoadError> {
@@ -192,13 +199,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        let mut state = self.cache.lock();
-        if let Some(waiting) = state.interrupted(self.number) {
-            self.cache.publish(&state);
-            drop(state);
-            observe::interrupted(self.cache.settings.source);
-            drop(waiting);
-        }
+        self.cache.abandon(self.number);
     }
 }
 

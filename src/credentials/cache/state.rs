@@ -6,7 +6,7 @@ use std::{
 };
 
 use aws_credential_types::Credentials;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::Instant};
 
 use super::{LoadError, LoadErrorKind, ServeExpired, builder::Settings, front::Quiet, policy};
 
@@ -37,7 +37,24 @@ struct Held {
 /// The refresh that is running, and those who wait for it.
 struct Refresh {
     number: u64,
+    until: Option<Instant>,
     waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+/// A refresh, as one sees it who waits for it.
+pub(super) struct Joined {
+    pub(super) number: u64,
+    /// When it has to have ended; `None` is never.
+    pub(super) until: Option<Instant>,
+    pub(super) answer: oneshot::Receiver<Answer>,
+}
+
+impl Refresh {
+    fn join(&mut self) -> Joined {
+        let (sender, answer) = oneshot::channel();
+        self.waiting.push(sender);
+        Joined { number: self.number, until: self.until, answer }
+    }
 }
 
 /// The source is not called before `until`.
@@ -170,23 +187,19 @@ impl State {
     }
 
     /// Takes the one slot for a refresh. The number identifies it when it ends.
-    pub(super) fn begin(&mut self) -> (u64, oneshot::Receiver<Answer>) {
+    pub(super) fn begin(&mut self, until: Option<Instant>) -> Joined {
         self.refreshes += 1;
-        let (sender, receiver) = oneshot::channel();
-        self.refresh = Some(Refresh { number: self.refreshes, waiting: vec![sender] });
-        (self.refreshes, receiver)
+        self.refresh.insert(Refresh { number: self.refreshes, until, waiting: Vec::new() }).join()
     }
 
     /// Waits for the refresh that is running, if one is.
-    pub(super) fn join(&mut self) -> Option<oneshot::Receiver<Answer>> {
-        let waiting = &mut self.refresh.as_mut()?.waiting;
-        if waiting.len() == waiting.capacity() {
+    pub(super) fn join(&mut self) -> Option<Joined> {
+        let refresh = self.refresh.as_mut()?;
+        if refresh.waiting.len() == refresh.waiting.capacity() {
             // Callers that gave up make room, so that a source that hangs under load does not pile up senders.
-            waiting.retain(|sender| !sender.is_closed());
+            refresh.waiting.retain(|sender| !sender.is_closed());
         }
-        let (sender, receiver) = oneshot::channel();
-        waiting.push(sender);
-        Some(receiver)
+        Some(refresh.join())
     }
 
     /// The refresh went away without a result. Those who wait are sent nothing, and look again.
