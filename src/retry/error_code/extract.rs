@@ -39,7 +39,10 @@ fn xml(mut text: &[u8]) -> Option<&[u8]> {
                         in_error = Some(depth);
                     }
                 }
-                Tag::Close => depth = depth.saturating_sub(1),
+                Tag::Close => {
+                    in_error = in_error.filter(|error| *error != depth);
+                    depth = depth.saturating_sub(1);
+                }
                 Tag::Other => {}
             }
             rest
@@ -77,12 +80,14 @@ fn after<'a>(text: &'a [u8], mark: &[u8]) -> Option<&'a [u8]> {
 fn json(text: &[u8]) -> Option<&[u8]> {
     let mut rest = text;
     let mut depth = 0_usize;
+    let mut in_error = false;
     let mut fallback = None;
     let mut key: &[u8] = b"";
     while let Some((byte, tail)) = rest.split_first() {
         rest = tail;
         match byte {
-            b'{' if depth == 1 && key == b"Error" => key = b"",
+            b'{' if depth == 1 && key == b"Error" && !in_error => (key, in_error) = (b"", true),
+            b'}' if depth == 1 && in_error => in_error = false,
             b'{' | b'[' => depth += 1,
             b'}' | b']' => depth = depth.saturating_sub(1),
             b'"' => {
@@ -148,6 +153,7 @@ mod tests {
             "<a><Error></Error><Code>ExpiredToken</Code></a>",
             "<Error><Code>two words</Code></Error>",
             "<Error><Code></Code></Error>",
+            "<a><Error><Message>m</Message></Error><Detail><Code>ExpiredToken</Code></Detail></a>",
         ] {
             assert_eq!(code(body), None, "{body}");
         }
@@ -163,6 +169,9 @@ mod tests {
             r#"{"Error":{"Code":"ExpiredTokenException","Message":"m"},"RequestId":"r"}"#,
             r#"{"inner":{"__type":"No","code":["No"]},"list":["__type",{"code":"No"}],"code":"ExpiredTokenException"}"#,
             r#"{"code":"ExpiredTokenException","message":"cut off he"#,
+            r#"{"Error":{"Message":"m"},"__type":"ExpiredTokenException"}"#,
+            r#"{"Error":{"Code":"Other"},"__type":"ExpiredTokenException"}"#,
+            r#"{"Error":{"Message":"m","more":{}},"code":"ExpiredTokenException"}"#,
         ] {
             assert_eq!(code(body).as_deref(), Some("ExpiredTokenException"), "{body}");
         }
