@@ -95,6 +95,10 @@ async fn a_message_that_repeats_what_was_sent_is_not_passed_on() {
     assert!(words.contains("bad token ***") && words.contains("check this machine's clock"), "{words}");
     assert!(!words.contains(TOKEN) && !words.contains("Canonical"), "{words}");
 
+    let (client, _) = memory::client(|request| error(400, "AccessDenied", &form(request).replace('&', "&amp;")));
+    let words = all_words(&fails(&role(client).external_id("between+us").build()).await);
+    assert!(words.contains("ExternalId=***") && !words.contains("between"), "{words}");
+
     let (client, _) = memory::client(|request| error(400, "ExpiredToken", &form(request).replace('&', "&amp;")));
     let words = all_words(&fails(&pod(client).build()).await);
     assert!(words.contains("WebIdentityToken=***") && !words.contains(WEB_TOKEN), "{words}");

@@ -211,7 +211,8 @@ pub(crate) async fn assume(
     clock: &SharedTimeSource,
 ) -> Result<Credentials, CallFailure> {
     let proof = Proof::Signature { mfa_code };
-    sts.signed(proof.action(), role.form(proof), region.to_owned(), source, clock).await
+    let secrets = [role.external_id.as_deref(), mfa_code].map(Option::unwrap_or_default);
+    sts.signed(proof.action(), role.form(proof), &secrets, region.to_owned(), source, clock).await
 }
 
 impl ProvideCredentials for AssumeRoleProvider {

@@ -38,21 +38,23 @@ pub(crate) struct Sts<'a> {
 }
 
 impl Sts<'_> {
-    /// Calls an action with this form, signed for this region with these credentials.
+    /// Calls an action with this form, which holds these secrets, signed for this region with these credentials.
     pub(super) async fn signed(
         &self,
         action: &'static str,
         form: String,
+        secrets: &[&str],
         region: String,
         credentials: &Credentials,
         clock: &SharedTimeSource,
     ) -> Result<Credentials, CallFailure> {
         let form = Bytes::from(form);
         let signer = Signer::new("sts", region);
+        let secrets = &[secrets, &[credentials.session_token().unwrap_or_default()]].concat();
         let (form, signer) = (&form, &signer);
         self.retrying(action, || async move {
             let request = self.sign(form, signer, credentials, clock.now())?;
-            self.ask(action, request, &[credentials.session_token().unwrap_or_default()]).await
+            self.ask(action, request, secrets).await
         })
         .await
     }
