@@ -196,6 +196,9 @@ mod an_address {
             (FULL, "http://[fd00:ec2::254]/x", "over plain http"),
             (FULL, "http://169.254.170.2@evil.example/x", "user name"),
             (FULL, "https://user:hush@evil.example/x", "user name"),
+            (FULL, "http://localhost:99999/x", "a port that is none"),
+            (FULL, "http://localhost:80abc/x", "a port that is none"),
+            (FULL, "http://[::1]99/x", "a port that is none"),
         ] {
             let error = asked(Environment::fixed([(variable, value), (TOKEN, "hush")])).await.unwrap_err();
             assert_eq!(class(&error), Class::InvalidConfiguration, "{value}");

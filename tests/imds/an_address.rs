@@ -47,6 +47,7 @@ async fn that_is_none_is_a_wrong_configuration() {
         (environment([(ENDPOINT, "/latest")], ""), "not http:// or https://"),
         (environment([(ENDPOINT, "ftp://host")], ""), "not http:// or https://"),
         (environment([(ENDPOINT, "http://user@host")], ""), "not http:// or https://"),
+        (environment([(ENDPOINT, "http://host:99999")], ""), "not http:// or https://"),
         (environment([(MODE, "error")], ""), "`error` is not a mode"),
         (environment([], mode), "`IPv7` is not a mode"),
         (environment([], "no section"), "config: line 1"),

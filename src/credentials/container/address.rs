@@ -8,7 +8,7 @@ use http::{
 };
 
 use super::{FULL_URI, NAME, RELATIVE_URI};
-use crate::credentials::ProviderFailure;
+use crate::credentials::{ProviderFailure, http::is_host_and_port};
 
 /// The address that a relative URI is completed with.
 const ECS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
@@ -39,6 +39,9 @@ pub(super) fn full(text: &str) -> Result<Uri, ProviderFailure> {
     let Some(authority) = uri.authority() else { return Err(wrong("has no host")) };
     if authority.as_str().contains('@') {
         return Err(wrong("has a user name before its host"));
+    }
+    if !is_host_and_port(authority) {
+        return Err(wrong("has a port that is none"));
     }
     match uri.scheme_str() {
         Some("https") => Ok(uri),

@@ -8,7 +8,7 @@ mod retry;
 use std::{fmt, pin::Pin, time::Duration};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Request, Response, header::USER_AGENT};
+use http::{HeaderValue, Request, Response, header::USER_AGENT, uri::Authority};
 use http_body::Body;
 use http_body_util::{BodyExt, Full, Limited, combinators::UnsyncBoxBody};
 use tower::{
@@ -137,6 +137,18 @@ impl HttpClient {
         Self::new(service_fn(|_| {
             std::future::ready(Err::<Response<Full<Bytes>>, _>(HttpError::new(HttpErrorKind::NoClient)))
         }))
+    }
+}
+
+/// Whether an authority is a host, and at most a port beside it. `http::Uri` reads `host:99999` and `[::1]x` too, and a
+/// client would ask the scheme's own port then.
+pub(crate) fn is_host_and_port(authority: &Authority) -> bool {
+    let Some(rest) = authority.as_str().strip_prefix(authority.host()) else { return false };
+    match rest.strip_prefix(':') {
+        Some(port) => {
+            port.bytes().all(|byte| byte.is_ascii_digit()) && (port.is_empty() || port.parse::<u16>().is_ok())
+        }
+        None => rest.is_empty(),
     }
 }
 

@@ -146,3 +146,15 @@ async fn without_a_client_the_error_names_the_feature() {
     assert_eq!(error.kind(), HttpErrorKind::NoClient);
     assert!(error.to_string().contains("`client`"), "{error}");
 }
+
+#[test]
+fn what_stands_beside_a_host_is_a_port() {
+    for good in ["h", "h:1", "h:65535", "h:080", "h:", "127.0.0.1:80", "[::1]", "[::1]:80"] {
+        assert!(is_host_and_port(&good.parse().unwrap()), "{good}");
+    }
+    for bad in
+        ["h:65536", "h:99999", "h:80abc", "h:+1", "[::1]x", "[::1]99", "u@h", "u:p@h:1", "h@h", "h:1@h", "h:1@h:1"]
+    {
+        assert!(!is_host_and_port(&bad.parse().unwrap()), "{bad}");
+    }
+}

@@ -7,7 +7,7 @@ use super::{ImdsProvider, NAME};
 use crate::{
     Environment,
     clock::{SharedTimeSource, TimeSource},
-    credentials::{HttpClient, ProviderFailure, profile::SharedConfig, settings::variable},
+    credentials::{HttpClient, ProviderFailure, http::is_host_and_port, profile::SharedConfig, settings::variable},
 };
 
 /// By which protocol the metadata service is reached, where no address is given.
@@ -243,14 +243,15 @@ fn check_endpoint(endpoint: &str) -> Result<String, CredentialsError> {
         wrong(ProviderFailure::new(NAME, "the address of the service is not a URI").caused_by(error))
     })?;
     let known = matches!(uri.scheme_str(), Some("http" | "https"));
-    match uri.authority().filter(|authority| known && !authority.as_str().contains('@') && uri.query().is_none()) {
+    match uri.authority().filter(|authority| known && is_host_and_port(authority) && uri.query().is_none()) {
         Some(authority) => {
             let path = uri.path().trim_end_matches('/');
             Ok(format!("{}://{authority}{path}", uri.scheme_str().unwrap_or("http")))
         }
-        None => {
-            Err(wrong(ProviderFailure::new(NAME, "the address of the service is not http:// or https:// and a host")))
-        }
+        None => Err(wrong(ProviderFailure::new(
+            NAME,
+            "the address of the service is not http:// or https://, a host and at most a port",
+        ))),
     }
 }
 

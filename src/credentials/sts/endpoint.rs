@@ -3,6 +3,7 @@
 use http::{Uri, uri::Scheme};
 
 use super::partition::Partition;
+use crate::credentials::http::is_host_and_port;
 
 /// Regions of old, whose requests go to the one global host where that is asked for.
 const LEGACY: [&str; 16] = [
@@ -98,7 +99,7 @@ pub(super) fn resolve(wish: &Wish<'_>) -> Result<Endpoint, EndpointError> {
 fn custom(url: &str) -> Result<Uri, EndpointError> {
     let uri: Uri = url.trim().parse().map_err(|_| EndpointError::Url)?;
     let http = [Some(&Scheme::HTTP), Some(&Scheme::HTTPS)].contains(&uri.scheme());
-    let plain = uri.authority().is_some_and(|authority| !authority.as_str().contains('@'));
+    let plain = uri.authority().is_some_and(is_host_and_port);
     if http && plain && uri.query().is_none() && !url.contains('#') { Ok(uri) } else { Err(EndpointError::Url) }
 }
 
