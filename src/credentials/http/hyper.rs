@@ -1,10 +1,14 @@
 use std::{
+    future::{Future, poll_fn},
+    pin::{Pin, pin},
     sync::{Arc, OnceLock},
+    task::{Context, Poll},
     time::Duration,
 };
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::Scheme};
+use http_body::{Body, Frame};
 use http_body_util::Full;
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
@@ -13,6 +17,8 @@ use tokio::net::TcpStream;
 use tower::{BoxError, ServiceExt, service_fn};
 
 use super::{HttpClient, HttpError, HttpErrorKind};
+
+type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -33,14 +39,45 @@ impl HttpClient {
     }
 }
 
-/// One request over a connection of its own, which a task drives until the answer's last byte.
-async fn exchange(connector: Connector, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, BoxError> {
+/// One request over a connection of its own.
+async fn exchange(connector: Connector, request: Request<Full<Bytes>>) -> Result<Response<Answer>, BoxError> {
     let stream = connector.connect(request.uri().clone()).await;
     let stream = stream.map_err(|error| HttpError::caused_by(HttpErrorKind::Connect, error))?;
     let (mut sender, connection) = http1::handshake(stream).await?;
-    // What goes wrong with it shows in the answer or in its body.
-    tokio::spawn(async { drop(connection.await) });
-    Ok(sender.send_request(to_origin(request)?).await?)
+    let (mut connection, mut sent) = (Driven(Some(connection)), pin!(sender.send_request(to_origin(request)?)));
+    let response = poll_fn(|cx| {
+        connection.drive(cx);
+        sent.as_mut().poll(cx)
+    });
+    Ok(response.await?.map(|body| Answer { connection, body }))
+}
+
+/// A connection that no task drives: it is gone, whatever is still to be sent or read, with who waits for its answer.
+struct Driven(Option<http1::Connection<Stream, Full<Bytes>>>);
+
+impl Driven {
+    /// What goes wrong with it shows in the answer or in its body.
+    fn drive(&mut self, cx: &mut Context<'_>) {
+        if self.0.as_mut().is_some_and(|connection| Pin::new(connection).poll(cx).is_ready()) {
+            self.0 = None;
+        }
+    }
+}
+
+/// The body of an answer, and the connection that it comes from.
+struct Answer {
+    connection: Driven,
+    body: Incoming,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        self.connection.drive(cx);
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
 }
 
 /// The request as HTTP/1.1 writes it: the host in a header, and the rest of the URI alone.
@@ -89,7 +126,7 @@ impl Connector {
         Ok(self.tls.get_or_init(|| built).clone())
     }
 
-    async fn connect(self, uri: Uri) -> Result<MaybeHttpsStream<TokioIo<TcpStream>>, BoxError> {
+    async fn connect(self, uri: Uri) -> Result<Stream, BoxError> {
         if uri.scheme() == Some(&Scheme::HTTPS) {
             return self.tls()?.oneshot(uri).await;
         }
@@ -173,6 +210,26 @@ mod tests {
         });
         assert_eq!(HttpClient::hyper().send(get("http", address), LIMITS).await.unwrap().body(), "one");
         assert_eq!(serving.await.unwrap(), 0, "the connection is closed behind it");
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_takes_the_connection_along() {
+        const LENGTH: usize = 20_000_000;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (given_up, gone) = tokio::sync::oneshot::channel();
+        let serving = tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            gone.await.unwrap();
+            tokio::io::copy(&mut stream, &mut tokio::io::sink()).await
+        });
+        let request = Request::post(format!("http://{address}/")).body(Full::from(vec![7; LENGTH])).unwrap();
+        let limits = Limits { deadline: Duration::from_millis(50), ..LIMITS };
+        let error = HttpClient::hyper().send(request, limits).await.unwrap_err();
+        assert_eq!(error.kind(), HttpErrorKind::Timeout);
+        given_up.send(()).unwrap();
+        let received = serving.await.unwrap().unwrap_or_default();
+        assert!(received < LENGTH as u64, "what had not been sent is not sent: {received}");
     }
 
     #[tokio::test]
