@@ -45,8 +45,9 @@ impl<'t> Secrets<'t> {
         let [theirs, here] = [server, ours].map(|side| side.value.unwrap_or_default().bytes());
         let same = theirs.zip(here).take_while(|(a, b)| a == b).count();
         let difference = match difference {
-            Difference::Query(name) => Difference::Query(excerpt(&name, 0)),
-            Difference::Header(name) => Difference::Header(excerpt(&name, 0)),
+            // A torn answer may have a value where a name belongs.
+            Difference::Query(name) => Difference::Query(self.without(&name, 0)),
+            Difference::Header(name) => Difference::Header(self.without(&name, 0)),
             other => other,
         };
         Diagnosis { difference, server: self.show(server, same), ours: self.show(ours, same), cause }
@@ -57,6 +58,11 @@ impl<'t> Secrets<'t> {
         if is_secret(side.name) {
             return format!("({} characters, not shown)", value.chars().count());
         }
+        self.without(value, same)
+    }
+
+    /// An excerpt with no secret in it.
+    fn without(&self, value: &str, same: usize) -> String {
         let heads = self.0.iter().map(|secret| &secret[..floor(secret, SHORTEST_SECRET)]);
         // A torn answer may hold a secret in part, so everything from its first characters on goes.
         match heads.filter_map(|head| value.find(head)).min() {

@@ -239,6 +239,13 @@ fn no_side_shows_a_secret() {
     assert_eq!(found.server(), "/(secret, not shown)");
     let torn = compare(&format!("POST\nx-amz-security-token:{TOKEN}"), &ours);
     assert!(!format!("{torn:?}{torn}").contains("IQoJ"), "{torn}");
+    let token = format!("x-amz-security-token:{TOKEN}");
+    for (line, text) in [(2, format!("a=1&b=2&x{token}=")), (2, format!("a=1&b=2&x{token}")), (4, format!("{TOKEN}:x"))]
+    {
+        let named = compare(&request(&[(3, &token), (line, &text)]), &ours);
+        assert!(!format!("{named:?}{named}").contains("IQoJ"), "{named}");
+        assert!(named.to_string().contains("(secret, not shown)"), "{named}");
+    }
     let complaint = format!("<Message>Signature expired {TOKEN}</Message>");
     let found = diagnose(complaint.as_bytes(), &ours, TO_SIGN).unwrap();
     assert_eq!(found.server(), "Signature expired (secret, not shown)");
