@@ -1,9 +1,13 @@
 //! Refreshes that never end: a provider that panics, a runtime that goes away, no runtime at all.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicUsize, Ordering},
+    time::Duration,
+};
 
+use aws_credential_types::provider::future;
 use tokio::runtime::{Builder, Runtime};
-use tower_sigv4::credentials::LoadErrorKind;
+use tower_sigv4::credentials::{Credentials, CredentialsCache, LoadErrorKind, ProvideCredentials};
 
 use crate::support::{Clock, HOUR, Reply, Source, key, now_or_never, seconds, settle};
 
@@ -126,6 +130,54 @@ fn a_refresh_in_the_background_of_a_runtime_that_stands_still_is_begun_anew() {
     clock.advance(seconds(15));
     assert_eq!(second.block_on(key(&cache)).unwrap(), "AKID-1", "the refresh of the first runtime has not begun");
     assert_eq!(source.calls(), 2);
+}
+
+/// Blocks its thread, as one does that asks a key ring or a person.
+#[derive(Debug)]
+struct Blocking(AtomicUsize);
+
+impl ProvideCredentials for Blocking {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let call = self.0.fetch_add(1, Ordering::SeqCst);
+        future::ProvideCredentials::new(async move {
+            std::thread::sleep(Duration::from_millis(1500));
+            Ok(Credentials::new(format!("AKID-{call}"), "secret", None, None, "test"))
+        })
+    }
+}
+
+#[test]
+fn a_refresh_that_blocks_its_thread_is_not_begun_anew() {
+    let provider = Blocking(AtomicUsize::new(0));
+    let cache = CredentialsCache::builder(provider).refresh_deadline(Duration::from_millis(10)).build();
+    let (first, second) = (runtime(), runtime());
+    let tasks = [first.spawn(cache.get()), second.spawn(cache.get())];
+    for task in tasks {
+        let credentials = second.block_on(task).unwrap().unwrap();
+        assert_eq!(credentials.access_key_id(), "AKID-0", "the first call answers all");
+    }
+}
+
+#[test]
+fn a_look_up_may_move_from_a_runtime_that_is_gone_to_another() {
+    let clock = Clock::new();
+    let source = Source::new(&clock, [Reply::Hang]);
+    let cache = source.builder().refresh_deadline(Duration::from_millis(300)).build();
+    let (refreshing, first, second) = (runtime(), runtime_that_stands_still(), runtime());
+    {
+        let _inside = refreshing.enter();
+        assert!(now_or_never(cache.get()).is_none());
+    }
+    let mut lookup = cache.get();
+    first.block_on(async {
+        assert!(tokio::time::timeout(Duration::from_millis(1), &mut lookup).await.is_err());
+    });
+    drop(first);
+    let error = second.block_on(lookup).unwrap_err();
+    assert_eq!(error.kind(), LoadErrorKind::Deadline);
 }
 
 #[test]

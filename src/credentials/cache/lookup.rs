@@ -1,7 +1,7 @@
 use std::{
     fmt,
     future::Future,
-    panic::catch_unwind,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -12,12 +12,12 @@ use aws_credential_types::Credentials;
 use tokio::{
     runtime::Handle,
     sync::oneshot::error::RecvError,
-    time::{Sleep, sleep_until},
+    time::{Instant, Sleep, sleep_until},
 };
 
 use super::{
     LoadError,
-    shared::Shared,
+    shared::{GRACE, Shared},
     state::{self, Answer, Joined},
 };
 
@@ -64,14 +64,20 @@ impl Waiting {
         if let Poll::Ready(received) = answer.poll(cx) {
             return Poll::Ready(received);
         }
-        match &mut self.patience {
-            Some(patience) => ready!(patience.as_mut().poll(cx)),
-            None => return Poll::Pending,
+        while let Some(patience) = &mut self.patience {
+            match catch_unwind(AssertUnwindSafe(|| patience.as_mut().poll(cx))) {
+                Ok(over) => ready!(over),
+                // The timer was of a runtime that is gone since.
+                Err(_) => break,
+            }
+            if self.asking.cache.abandon(self.joined.number) {
+                // It has ended, now or a moment ago: there is an answer, or nobody left to send one.
+                return Pin::new(&mut self.joined.answer).poll(cx);
+            }
+            patience.as_mut().reset(Instant::now() + GRACE);
         }
         self.patience = None;
-        self.asking.cache.abandon(self.joined.number);
-        // It has ended, now or a moment ago: there is an answer, or nobody left to send one.
-        Pin::new(&mut self.joined.answer).poll(cx)
+        Poll::Pending
     }
 }
 
@@ -112,7 +118,10 @@ impl Future for Lookup {
                             );
                         }
                         Err(_) if asking.interruptions == INTERRUPTIONS => {
-                            return Poll::Ready(Err(LoadError::interrupted()));
+                            let held = asking.cache.held(asking.now).ok_or_else(LoadError::interrupted);
+                            return Poll::Ready(
+                                held.and_then(|held| state::within(&held, asking.now, asking.min_validity)),
+                            );
                         }
                         Err(_) => {
                             asking.interruptions += 1;

@@ -5,7 +5,10 @@ use std::{
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -21,7 +24,7 @@ use super::{
 };
 
 /// How much longer than a refresh may take those wait for it who cannot tell whether its own timer runs.
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 
 pub(super) struct Shared {
     /// Apart from the state, so that hits do not wait for each other. Written under the state's lock.
@@ -29,11 +32,13 @@ pub(super) struct Shared {
     state: Mutex<State>,
     provider: Box<dyn ProvideCredentials>,
     settings: Settings,
+    /// The number of the refresh that a thread is at this moment, which may take as long as the provider blocks it.
+    at_work: AtomicU64,
 }
 
 impl Shared {
     pub(super) fn new(provider: Box<dyn ProvideCredentials>, settings: Settings) -> Self {
-        Self { front: Front::default(), state: Mutex::default(), provider, settings }
+        Self { front: Front::default(), state: Mutex::default(), provider, settings, at_work: AtomicU64::new(0) }
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -106,15 +111,23 @@ impl Shared {
         drop(state);
         let slot = Slot { cache: Arc::clone(self), number };
         runtime.spawn(async move {
-            let result = slot.cache.load(limit).await;
+            let result = slot.cache.load(number, limit).await;
             slot.finish(result);
         });
         joined
     }
 
-    /// The refresh of this number has not ended in its time: its runtime stands still, as one does whose `block_on` has
-    /// returned. The slot is free, and those who wait look again.
-    pub(super) fn abandon(&self, number: u64) {
+    /// The refresh of this number has not ended in its time. Unless its provider blocks a thread, its runtime stands still,
+    /// as one does whose `block_on` has returned: the slot is free, and those who wait look again.
+    pub(super) fn abandon(&self, number: u64) -> bool {
+        let is_abandoned = self.at_work.load(Relaxed) != number;
+        if is_abandoned {
+            self.interrupt(number);
+        }
+        is_abandoned
+    }
+
+    fn interrupt(&self, number: u64) {
         let mut state = self.lock();
         if let Some(waiting) = state.interrupted(number) {
             self.publish(&state);
@@ -124,14 +137,19 @@ impl Shared {
         }
     }
 
-    async fn load(&self, limit: Duration) -> Result<Credentials, LoadError> {
+    async fn load(&self, number: u64, limit: Duration) -> Result<Credentials, LoadError> {
         let mut attempt = pin!(async {
             // Within the future that is watched for panics: the timer panics on a runtime without timers.
             tokio::time::timeout(limit, async { self.provider.provide_credentials().await }).await
         });
-        let caught = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx))) {
-            Ok(poll) => poll.map(Some),
-            Err(_) => std::task::Poll::Ready(None),
+        let caught = poll_fn(|cx| {
+            self.at_work.store(number, Relaxed);
+            let polled = catch_unwind(AssertUnwindSafe(|| attempt.as_mut().poll(cx)));
+            self.at_work.store(0, Relaxed);
+            match polled {
+                Ok(poll) => poll.map(Some),
+                Err(_) => std::task::Poll::Ready(None),
+            }
         });
         match caught.await {
             Some(Ok(Ok(credentials))) => Ok(credentials),
@@ -199,7 +217,7 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.cache.abandon(self.number);
+        self.cache.interrupt(self.number);
     }
 }
 
