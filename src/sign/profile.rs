@@ -76,12 +76,18 @@ impl TokenHeader {
 
     /// The one for this request.
     pub(super) fn of_request(self, host: &[u8], uri: &Uri) -> Self {
+        let is_control = || {
+            let label = host.split(|byte| *byte == b'.').next().unwrap_or_default();
+            ["s3express-control", "s3express-control-fips"]
+                .iter()
+                .any(|name| label.eq_ignore_ascii_case(name.as_bytes()))
+        };
         let creates_session = || {
             let mut parameters = uri.query().unwrap_or_default().split('&');
             parameters.any(|parameter| matches!(parameter, "session" | "session="))
         };
         match self {
-            Self::S3Session if host.starts_with(b"s3express-control") || creates_session() => Self::SecurityToken,
+            Self::S3Session if is_control() || creates_session() => Self::SecurityToken,
             header => header,
         }
     }
@@ -179,7 +185,8 @@ mod tests {
             (format!("{bucket}/?a=b&session="), TokenHeader::SecurityToken),
             (format!("{control}/"), TokenHeader::SecurityToken),
             (format!("{control}/b--usw2-az1--x-s3?policy"), TokenHeader::SecurityToken),
-            ("https://s3express-control-fips.us-west-2.amazonaws.com/".to_owned(), TokenHeader::SecurityToken),
+            ("https://S3Express-Control-FIPS.us-west-2.amazonaws.com/".to_owned(), TokenHeader::SecurityToken),
+            (bucket.replace("b--", "s3express-control-b--"), TokenHeader::S3Session),
         ] {
             let parts = || Request::get(&uri).body(()).unwrap().into_parts().0;
             let mut signed = parts();
