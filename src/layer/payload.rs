@@ -4,7 +4,7 @@ use http_body::Body;
 use super::{Chunks, chunked::Chunked};
 use crate::{
     Error, ErrorKind,
-    sign::{Algorithm, CONTENT_SHA256, DefaultPayload, PayloadHash},
+    sign::{Algorithm, DefaultPayload, PayloadHash},
 };
 
 /// What is signed of a request's body.
@@ -52,9 +52,7 @@ impl Plan {
         body: &B,
         limit: u64,
     ) -> Result<Self, Error> {
-        // To hash the name would take longer than to compare the few that a request has.
-        let said = headers.iter().find(|(name, _)| *name == CONTENT_SHA256);
-        let said = said.map(|(_, hash)| PayloadHash::try_from(&*String::from_utf8_lossy(hash.as_bytes())));
+        let said = PayloadHash::said(headers);
         if let (Some(asked), Some(Ok(said))) = (asked, &said)
             && said.is_chunks()
             && *asked != Payload::Precomputed(*said)

@@ -57,7 +57,7 @@ use aws_credential_types::Credentials;
 use http::request::Parts;
 
 pub(crate) use chunked::{ChunkSigner, Framer, Framing};
-pub(crate) use draft::{CONTENT_SHA256, DATE, Draft, Settings, is_presigned};
+pub(crate) use draft::{DATE, Draft, Settings, is_presigned};
 pub use error::SignError;
 pub use headers::HeaderSelection;
 pub(crate) use key_cache::KeyCache;

@@ -1,9 +1,9 @@
 use std::fmt;
 
-use http::HeaderValue;
+use http::{HeaderMap, HeaderValue};
 use sha2::{Digest, Sha256};
 
-use super::{SignError, encode::hex_of, string_to_sign::Algorithm};
+use super::{SignError, draft::CONTENT_SHA256, encode::hex_of, string_to_sign::Algorithm};
 
 /// The last line of the canonical request: what is said of the body.
 ///
@@ -91,6 +91,13 @@ impl PayloadHash {
 
     pub(super) fn digest(text: &[u8]) -> [u8; 32] {
         Sha256::digest(text).into()
+    }
+
+    /// What `x-amz-content-sha256` says.
+    pub(crate) fn said(headers: &HeaderMap) -> Option<Result<Self, SignError>> {
+        // To hash the name would take longer than to compare the few that a request has.
+        let (_, said) = headers.iter().find(|(name, _)| *name == CONTENT_SHA256)?;
+        Some(Self::try_from(&*String::from_utf8_lossy(said.as_bytes())))
     }
 
     /// The text that is signed.

@@ -221,6 +221,19 @@ async fn trailers_that_are_not_announced_go_behind() {
     assert!(has_end(&frames));
 }
 
+#[cfg(feature = "checksums")]
+#[tokio::test]
+async fn a_trailer_that_is_computed_goes_out_once() {
+    let name = http::HeaderName::from_static("x-amz-checksum-crc32c");
+    let trailers = HeaderMap::from_iter([(name.clone(), "AAAAAA==".parse().unwrap())]);
+    let chunks = small_chunks().checksum(tower_sigv4::Checksum::Crc32c);
+    let mut request = put(Payload::Chunked(chunks), Cut::new(bytes(10), &[10]).trailers(trailers));
+    request.headers_mut().insert("x-amz-trailer", name.into());
+    let (frames, end) = frames(signed(&layer(), request).await.unwrap().into_body()).await;
+    end.unwrap();
+    assert!(has_end(&frames) && frames.iter().all(|frame| !frame.is_trailers()));
+}
+
 /// A clone that was taken half-way goes on from there.
 #[tokio::test]
 async fn a_clone_gives_the_same() {

@@ -249,6 +249,11 @@ async fn signed_without_a_layer() {
         signer.sign_chunked_unsigned(&mut parts, body, &small_chunks(), &crate::credentials(), time).unwrap_err();
     assert_eq!(error.kind(), ErrorKind::NoTrailer);
     assert_eq!(parts.headers, before);
+    for word in ["STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"] {
+        let (mut parts, body) = with_header(request(), "x-amz-content-sha256", word).into_parts();
+        let error = signer.sign_chunked(&mut parts, body, &small_chunks(), &crate::credentials(), time).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::AlreadyChunked, "{word}");
+    }
 }
 
 /// The hosts of multi-region access points stand for every region.

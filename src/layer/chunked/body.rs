@@ -199,8 +199,10 @@ impl Chunking {
     fn own_trailers(&mut self) -> Result<Vec<(HeaderName, HeaderValue)>, Error> {
         let mut own = Vec::new();
         if let Some((checksum, running)) = self.checksum.take() {
-            let value = HeaderValue::try_from(running.finish()).map_err(trailer_error)?;
-            own.push((checksum.header_name(), value));
+            let (name, value) = (checksum.header_name(), running.finish());
+            // One that the body brings too would go out behind it, and say something else perhaps.
+            self.trailers.as_mut().and_then(|trailers| trailers.remove(&name));
+            own.push((name, HeaderValue::try_from(value).map_err(trailer_error)?));
         }
         for checksum in &self.announced {
             let name = checksum.header_name();

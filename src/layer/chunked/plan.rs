@@ -35,7 +35,8 @@ impl Chunked {
         headers: &HeaderMap,
         body: &B,
     ) -> Result<Self, Error> {
-        if headers.get_all(CONTENT_ENCODING).iter().any(says_chunked) {
+        let said = PayloadHash::said(headers).and_then(Result::ok);
+        if headers.get_all(CONTENT_ENCODING).iter().any(says_chunked) || said.is_some_and(|said| said.is_chunks()) {
             return Err(Error::new(ErrorKind::AlreadyChunked));
         }
         let mut announced = announced(headers)?;
