@@ -3,7 +3,8 @@
 use std::{process::ExitCode, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http_body::Body;
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
@@ -43,7 +44,12 @@ async fn exchange(signed: Signed, body: Sending, output: &mut Output) -> Result<
     let agent = HeaderValue::from_static(concat!("sigv4_curl/", env!("CARGO_PKG_VERSION")));
     parts.headers.entry(header::USER_AGENT).or_insert(agent);
     let host = parts.uri.host().unwrap_or_default().to_owned();
-    let request = http::Request::from_parts(parts, body.open().await?);
+    let body = body.open().await?;
+    // S3 wants to be told that there is nothing, which hyper leaves out.
+    if body.is_end_stream() && [Method::PUT, Method::POST, Method::PATCH].contains(&parts.method) {
+        parts.headers.entry(header::CONTENT_LENGTH).or_insert(HeaderValue::from_static("0"));
+    }
+    let request = http::Request::from_parts(parts, body);
 
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);

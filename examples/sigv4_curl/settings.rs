@@ -208,6 +208,9 @@ impl Settings {
                     .map_err(|_| Problem::usage(format!("the value of {CONTENT_SHA256} is not a hash")))?;
                 Ok(PayloadHash::try_from(carried)?)
             }
+            (Some(Payload::Precomputed), None) => Err(Problem::usage(format!(
+                "--payload precomputed takes the hash from a header: give -H '{CONTENT_SHA256}: HASH'"
+            ))),
             (None, None) if profile.payload == DefaultPayload::Unsigned => Ok(PayloadHash::UNSIGNED),
             (None, None) if self.presign.is_some() && profile.presigned_payload() == PayloadHash::UNSIGNED => {
                 Ok(PayloadHash::UNSIGNED)
@@ -260,7 +263,7 @@ pub(crate) fn parse_url(url: &str) -> Result<Uri, Problem> {
 
 /// `20150830T123600Z`
 pub(crate) fn parse_time(text: &str) -> Result<SystemTime, Problem> {
-    let wrong = || Problem::usage(format!("the time {text:?} is not of the form 20150830T123600Z"));
+    let wrong = || Problem::usage(format!("the time {text:?} is no time of the form 20150830T123600Z"));
     let digits = |range| text.get(range).filter(|digits: &&str| digits.bytes().all(|byte| byte.is_ascii_digit()));
     let (Some(date), Some("T"), Some(time), Some("Z")) = (digits(0..8), text.get(8..9), digits(9..15), text.get(15..))
     else {

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{ended, get, plain, s3::S3, stderr, stdout, succeeded, support::server::Server, tool};
 
@@ -148,6 +148,21 @@ async fn files_go_up_and_come_down() {
     succeeded(&output);
     assert_eq!(stderr(&output), "");
     assert_eq!(std::fs::read(s3.object("a b+c.bin")).unwrap(), content);
+
+    // The length of nothing is said too.
+    let empty = folder.path().join("empty");
+    std::fs::write(&empty, "").unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/bucket/", listener.local_addr().unwrap());
+    let mut sending = curl().arg("-T").arg(&empty).arg(url).spawn().unwrap();
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut seen = Vec::new();
+    while !seen.ends_with(b"\r\n\r\n") {
+        assert_ne!(stream.read_buf(&mut seen).await.unwrap(), 0);
+    }
+    assert!(String::from_utf8_lossy(&seen).contains("\r\ncontent-length: 0\r\n"), "{}", String::from_utf8_lossy(&seen));
+    stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    assert!(sending.wait().await.unwrap().success());
 
     let url = s3.url("/bucket/a%20b+c.bin");
     let output = curl().arg("-o").arg(&down).arg(&url).output().await.unwrap();

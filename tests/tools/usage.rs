@@ -54,7 +54,7 @@ async fn every_example_has_a_help() {
 #[tokio::test]
 async fn wrong_usage_ends_in_one_clear_line() {
     const S3: &str = "https://s3.us-east-1.amazonaws.com/b/k";
-    let cases: [(&str, &[&str], &str); 39] = [
+    let cases: [(&str, &[&str], &str); 40] = [
         ("sigv4_curl", &[], "were not provided: <URL>"),
         ("sigv4_curl", &["--what", S3], "unexpected argument '--what'"),
         ("sigv4_curl", &["example.com"], "starts with http:// or https://"),
@@ -75,6 +75,7 @@ async fn wrong_usage_ends_in_one_clear_line() {
         ("sigv4_curl", &["--lines", "--explain"], "cannot be used with"),
         ("sigv4_curl", &["--payload", "none", S3], "[possible values: signed, unsigned, precomputed, chunked"),
         ("sigv4_curl", &["--payload", "precomputed", "-H", "x-amz-content-sha256: abc", S3], "is not a payload hash"),
+        ("sigv4_curl", &["--payload", "precomputed", S3], "takes the hash from a header"),
         ("sigv4_curl", &["--headers", "some", S3], "[possible values: default, all]"),
         ("sigv4_curl", &["--token", "no", S3], "[possible values: signed, after]"),
         ("sigv4_curl", &["--encode", "triple", S3], "[possible values: single, double]"),
@@ -82,8 +83,8 @@ async fn wrong_usage_ends_in_one_clear_line() {
         ("sigv4_curl", &["--presign", "0", S3], "from 1 to 604800 seconds"),
         ("sigv4_curl", &["--presign", "604801", S3], "from 1 to 604800 seconds"),
         ("sigv4_curl", &["--presign", "60", &format!("{S3}?X-Amz-Date=1")], "already has the parameter X-Amz-Date"),
-        ("sigv4_curl", &["--time", "2015-08-30T12:36:00Z", S3], "is not of the form 20150830T123600Z"),
-        ("sigv4_curl", &["--time", "20150231T123600Z", S3], "is not of the form 20150830T123600Z"),
+        ("sigv4_curl", &["--time", "2015-08-30T12:36:00Z", S3], "is no time of the form 20150830T123600Z"),
+        ("sigv4_curl", &["--time", "20150231T123600Z", S3], "is no time of the form 20150830T123600Z"),
         ("sigv4_curl", &["--region", "no/where", S3], "cannot stand in a credential scope"),
         ("signing_proxy", &["--upstream", "example.com"], "starts with http:// or https://"),
         ("presign", &["--service", "s3", "ftp://example.com/"], "starts with http:// or https://"),
