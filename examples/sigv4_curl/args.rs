@@ -67,8 +67,9 @@ pub(crate) struct Args {
     #[arg(long, value_name = "NAME")]
     region: Option<String>,
 
-    /// What is signed of the body: its hash, nothing, the hash that x-amz-content-sha256 already holds, or its chunks one by
-    /// one, also with a checksum behind them; or chunks that are not signed, with a checksum behind them
+    /// What is signed of the body: its hash, nothing, the hash that x-amz-content-sha256 already holds (the body's where it
+    /// holds none), or its chunks one by one, also with a checksum behind them; or chunks that are not signed, with a
+    /// checksum behind them
     #[arg(long, value_name = "MODE")]
     payload: Option<Payload>,
 

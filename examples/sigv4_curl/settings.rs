@@ -208,9 +208,6 @@ impl Settings {
                     .map_err(|_| Problem::usage(format!("the value of {CONTENT_SHA256} is not a hash")))?;
                 Ok(PayloadHash::try_from(carried)?)
             }
-            (Some(Payload::Precomputed), None) => Err(Problem::usage(format!(
-                "--payload precomputed takes the hash from a header: give -H '{CONTENT_SHA256}: HASH'"
-            ))),
             (None, None) if profile.payload == DefaultPayload::Unsigned => Ok(PayloadHash::UNSIGNED),
             (None, None) if self.presign.is_some() && profile.presigned_payload() == PayloadHash::UNSIGNED => {
                 Ok(PayloadHash::UNSIGNED)

@@ -54,7 +54,7 @@ async fn every_example_has_a_help() {
 #[tokio::test]
 async fn wrong_usage_ends_in_one_clear_line() {
     const S3: &str = "https://s3.us-east-1.amazonaws.com/b/k";
-    let cases: [(&str, &[&str], &str); 40] = [
+    let cases: [(&str, &[&str], &str); 39] = [
         ("sigv4_curl", &[], "were not provided: <URL>"),
         ("sigv4_curl", &["--what", S3], "unexpected argument '--what'"),
         ("sigv4_curl", &["example.com"], "starts with http:// or https://"),
@@ -75,7 +75,6 @@ async fn wrong_usage_ends_in_one_clear_line() {
         ("sigv4_curl", &["--lines", "--explain"], "cannot be used with"),
         ("sigv4_curl", &["--payload", "none", S3], "[possible values: signed, unsigned, precomputed, chunked"),
         ("sigv4_curl", &["--payload", "precomputed", "-H", "x-amz-content-sha256: abc", S3], "is not a payload hash"),
-        ("sigv4_curl", &["--payload", "precomputed", S3], "takes the hash from a header"),
         ("sigv4_curl", &["--headers", "some", S3], "[possible values: default, all]"),
         ("sigv4_curl", &["--token", "no", S3], "[possible values: signed, after]"),
         ("sigv4_curl", &["--encode", "triple", S3], "[possible values: single, double]"),
