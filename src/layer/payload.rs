@@ -52,10 +52,10 @@ impl Plan {
         body: &B,
         limit: u64,
     ) -> Result<Self, Error> {
-        let said = PayloadHash::said(headers);
-        if let (Some(asked), Some(Ok(said))) = (asked, &said)
+        if let Some(asked) = asked
+            && let Some(Ok(said)) = PayloadHash::said(headers)
             && said.is_chunks()
-            && *asked != Payload::Precomputed(*said)
+            && *asked != Payload::Precomputed(said)
         {
             return Err(Error::new(ErrorKind::AlreadyChunked));
         }
@@ -67,8 +67,8 @@ impl Plan {
             Some(Payload::ChunkedUnsigned(chunks)) => return Self::chunk(chunks, None, headers, body),
             None => {}
         }
-        if let Some(hash) = said {
-            return Self::stream(hash?);
+        if let Some(said) = PayloadHash::said(headers) {
+            return Self::stream(said?);
         }
         let is_small = || body.size_hint().upper().is_some_and(|upper| upper <= limit);
         // A relative URI does not say how it goes out: what is not known to be private is not taken for it.

@@ -94,10 +94,15 @@ impl PayloadHash {
     }
 
     /// What `x-amz-content-sha256` says.
+    #[inline]
     pub(crate) fn said(headers: &HeaderMap) -> Option<Result<Self, SignError>> {
         // To hash the name would take longer than to compare the few that a request has.
-        let (_, said) = headers.iter().find(|(name, _)| *name == CONTENT_SHA256)?;
-        Some(Self::try_from(&*String::from_utf8_lossy(said.as_bytes())))
+        headers.iter().find(|(name, _)| *name == CONTENT_SHA256).map(|(_, said)| Self::of_header(said))
+    }
+
+    #[cold]
+    fn of_header(said: &HeaderValue) -> Result<Self, SignError> {
+        Self::try_from(&*String::from_utf8_lossy(said.as_bytes()))
     }
 
     /// The text that is signed.
