@@ -9,7 +9,7 @@ use crate::{
     sign::{
         Algorithm, DATE, HeaderSelection, KeyCache, Profile, TokenHeader,
         infer::{self, Inferred, InferredRegion},
-        is_presigned,
+        is_presigned, without_user,
     },
 };
 
@@ -264,11 +264,6 @@ fn signed_host(parts: &Parts) -> Option<&str> {
         Some(host) => host.to_str().ok(),
         None => parts.uri.authority().map(without_user),
     }
-}
-
-/// Host and port, which are what a client sends.
-fn without_user(authority: &Authority) -> &str {
-    authority.as_str().rsplit('@').next().unwrap_or_default()
 }
 
 /// What else is secret in a request to S3: the keys that encrypt a customer's objects, and the code of a second factor.

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName,
     header::{self, CONTENT_ENCODING},
 };
 use smallvec::SmallVec;
@@ -100,9 +100,11 @@ impl HeaderSelection {
     }
 }
 
-/// Whether a content encoding says `aws-chunked`.
-fn says_chunked(value: &HeaderValue) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"))
+/// Whether the content encoding says `aws-chunked`.
+pub(crate) fn says_chunked(headers: &HeaderMap) -> bool {
+    let mut codings =
+        headers.get_all(CONTENT_ENCODING).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    codings.any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"))
 }
 
 /// The headers to sign, sorted by name; those of one name stay in their order.
@@ -127,8 +129,7 @@ impl<'a> SignedHeaders<'a> {
         own: &[(&'static str, Option<&'a [u8]>)],
     ) {
         let mut chunked = None;
-        let mut is_chunked =
-            || *chunked.get_or_insert_with(|| headers.get_all(CONTENT_ENCODING).iter().any(says_chunked));
+        let mut is_chunked = || *chunked.get_or_insert_with(|| says_chunked(headers));
         for (name, value) in headers {
             let text = name.as_str();
             let is_own = || *name == header::AUTHORIZATION || own.iter().any(|(own, _)| text == *own);
@@ -219,7 +220,7 @@ mod tests {
         headers
             .iter()
             .map(|(name, value)| {
-                (HeaderName::from_bytes(name.as_bytes()).unwrap(), HeaderValue::from_bytes(value).unwrap())
+                (HeaderName::from_bytes(name.as_bytes()).unwrap(), http::HeaderValue::from_bytes(value).unwrap())
             })
             .collect()
     }

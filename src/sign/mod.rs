@@ -60,11 +60,15 @@ pub(crate) use chunked::{ChunkSigner, Framer, Framing};
 pub(crate) use draft::{DATE, Draft, Settings, is_presigned};
 pub use error::SignError;
 pub use headers::HeaderSelection;
+pub(crate) use headers::says_chunked;
 pub(crate) use key_cache::KeyCache;
 pub use payload::PayloadHash;
 pub use profile::{DefaultPayload, PathEncoding, Profile, TokenHeader, TokenPlacement};
 pub use signature::{Explanation, Signature};
 pub(crate) use string_to_sign::Algorithm;
+#[cfg(feature = "client")]
+pub(crate) use uri::shown_host;
+pub(crate) use uri::without_user;
 
 /// Signs requests for one service in one region, with no I/O and no clock of its own.
 ///

@@ -80,7 +80,7 @@ impl<'a> Host<'a> {
                 more => Err(SignError::SeveralHosts(more + 1)),
             };
         }
-        let shown = uri.authority().map(|authority| (authority, shown(authority, uri.scheme())));
+        let shown = uri.authority().map(|authority| (authority, shown_host(authority, uri.scheme())));
         if let Some((authority, value)) = shown.filter(|(_, value)| !value.is_empty()) {
             // What is shown is the authority or a part of it.
             let authority_differs = value.len() != authority.as_str().len();
@@ -98,7 +98,7 @@ impl<'a> Host<'a> {
 }
 
 /// Host and port as a client shows them: no user, no empty port, no port that the scheme implies.
-fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> {
+pub(crate) fn shown_host<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> {
     let bytes = authority.as_str().as_bytes();
     // Most authorities are a name alone.
     if !holds(bytes, |byte| matches!(byte, b':' | b'@')) {
@@ -112,7 +112,7 @@ fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> 
     };
     match authority.port_u16() {
         Some(port) if Some(port) != implied => {
-            let whole = authority.as_str().rsplit('@').next().unwrap_or_default();
+            let whole = without_user(authority);
             // Written by the number, since clients read it as one: `:08080` and `:+8080` are sent as `:8080`.
             match whole.strip_prefix(host).and_then(|rest| rest.strip_prefix(':')) {
                 Some(digits) if !digits.starts_with(['0', '+']) => whole.into(),
@@ -121,6 +121,11 @@ fn shown<'a>(authority: &'a Authority, scheme: Option<&Scheme>) -> Cow<'a, str> 
         }
         _ => host.into(),
     }
+}
+
+/// Host and port, which are what a client sends.
+pub(crate) fn without_user(authority: &Authority) -> &str {
+    authority.as_str().rsplit('@').next().unwrap_or_default()
 }
 
 /// The URI to send, where it differs from the one that came.

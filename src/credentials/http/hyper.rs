@@ -17,6 +17,7 @@ use tokio::net::TcpStream;
 use tower::{BoxError, ServiceExt, service_fn};
 
 use super::{HttpClient, HttpError, HttpErrorKind};
+use crate::sign::shown_host;
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 
@@ -85,12 +86,8 @@ impl Body for Answer {
 /// <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.1>
 fn to_origin(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, http::Error> {
     let uri = request.uri();
-    let default = if uri.scheme() == Some(&Scheme::HTTPS) { 443 } else { 80 };
-    let host = uri.host().unwrap_or_default();
-    let host = match uri.port_u16().filter(|port| *port != default) {
-        Some(port) => HeaderValue::try_from(format!("{host}:{port}")),
-        None => HeaderValue::try_from(host),
-    }?;
+    let host = uri.authority().map(|authority| shown_host(authority, uri.scheme())).unwrap_or_default();
+    let host = HeaderValue::try_from(&*host)?;
     let path = uri.path_and_query().map_or_else(Uri::default, |path| path.clone().into());
     request.headers_mut().entry(HOST).or_insert(host);
     *request.uri_mut() = path;

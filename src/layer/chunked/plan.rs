@@ -7,7 +7,7 @@ use http_body::{Body, SizeHint};
 use super::{Checksum, Chunks};
 use crate::{
     Error, ErrorKind,
-    sign::{Algorithm, Framing, PayloadHash, SignError},
+    sign::{Algorithm, Framing, PayloadHash, SignError, says_chunked},
 };
 
 static DECODED_LENGTH: HeaderName = HeaderName::from_static("x-amz-decoded-content-length");
@@ -36,7 +36,7 @@ impl Chunked {
         body: &B,
     ) -> Result<Self, Error> {
         let said = PayloadHash::said(headers).and_then(Result::ok);
-        if headers.get_all(CONTENT_ENCODING).iter().any(says_chunked) || said.is_some_and(|said| said.is_chunks()) {
+        if says_chunked(headers) || said.is_some_and(|said| said.is_chunks()) {
             return Err(Error::new(ErrorKind::AlreadyChunked));
         }
         let mut announced = announced(headers)?;
@@ -88,10 +88,6 @@ impl Chunked {
     fn trailers(&self) -> impl Iterator<Item = Checksum> {
         self.checksum.into_iter().chain(self.announced.iter().copied())
     }
-}
-
-fn says_chunked(value: &HeaderValue) -> bool {
-    value.as_bytes().split(|byte| *byte == b',').any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"aws-chunked"))
 }
 
 /// The trailers that the caller will give with the body.
