@@ -203,7 +203,7 @@ fn summary(case: &Case) -> String {
 fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     let mut lines = Vec::new();
-    for case in [Case::post(), Case::get(), Case::presign(), Case::many()] {
+    for case in [Case::post(), Case::invoke(), Case::get(), Case::presign(), Case::many()] {
         let mut group = criterion.benchmark_group(case.name);
         for (name, _, mut call) in contenders(&case) {
             group.bench_function(name, |b| b.iter(&mut call));

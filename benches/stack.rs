@@ -109,9 +109,12 @@ fn headers(case: &Case) -> HeaderMap {
 
 /// Requests a second with the layer and by hand, and their ratio, of each round.
 async fn compare(case: fn() -> Case, address: SocketAddr, rounds: usize) -> Vec<[f64; 3]> {
-    let path = case().uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
-    let uri: Uri = format!("http://{address}{path}").parse().expect("the path was one of a URI");
-    let case = || Case { uri: uri.clone(), ..case() };
+    let to_server = |uri: &Uri| -> Uri {
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        format!("http://{address}{path}").parse().expect("the path was one of a URI")
+    };
+    let uris: Vec<Uri> = case().uris.iter().map(to_server).collect();
+    let case = || Case { uris: uris.clone(), ..case() };
     let to_sign = case();
     let plain: Requests = Arc::new(move || to_sign.request());
     let (by_hand, made) = (case(), headers(&case()));

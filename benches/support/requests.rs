@@ -1,6 +1,9 @@
-//! The requests that are measured: one of `DynamoDB`, and some of S3.
+//! The requests that are measured: of `DynamoDB`, Lambda and S3.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::{
+    cell::Cell,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, Request, Uri, header::CONTENT_TYPE, request::Parts};
@@ -17,6 +20,10 @@ pub const SECRET: &str = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY";
 pub const OBJECT: &str = "photos/2026/harbour.jpg";
 const BUCKET: &str = "https://bucket.s3.eu-central-1.amazonaws.com";
 
+thread_local! {
+    static NEXT: Cell<usize> = const { Cell::new(0) };
+}
+
 #[derive(Clone)]
 pub struct Case {
     pub name: &'static str,
@@ -24,7 +31,8 @@ pub struct Case {
     pub region: &'static str,
     pub token: Option<String>,
     pub method: Method,
-    pub uri: Uri,
+    /// The requests go to one after another.
+    pub uris: Vec<Uri>,
     pub headers: Vec<(HeaderName, HeaderValue)>,
     pub body: Bytes,
     /// How long the URL lives, where it is a URL that is signed.
@@ -40,7 +48,7 @@ impl Case {
             region: "us-east-1",
             token: Some("FwoGZXIvYXdzEBYa".repeat(44)[..700].to_owned()),
             method: Method::POST,
-            uri: Uri::from_static("https://dynamodb.us-east-1.amazonaws.com/"),
+            uris: vec![Uri::from_static("https://dynamodb.us-east-1.amazonaws.com/")],
             headers: vec![
                 (CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0")),
                 (HeaderName::from_static("x-amz-target"), HeaderValue::from_static("DynamoDB_20120810.DescribeTable")),
@@ -50,7 +58,19 @@ impl Case {
         }
     }
 
-    /// A listing of an S3 bucket with keys that last.
+    /// Calls of Lambda's functions, each of another one than the call before.
+    pub fn invoke() -> Self {
+        let path = |function| format!("https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/f{function}/invocations");
+        Self {
+            name: "invoke",
+            service: "lambda",
+            uris: uris(path),
+            headers: vec![(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+            ..Self::post()
+        }
+    }
+
+    /// Listings of an S3 bucket with keys that last, each of another month than the one before.
     pub fn get() -> Self {
         Self {
             name: "get",
@@ -58,7 +78,7 @@ impl Case {
             region: "eu-central-1",
             token: None,
             method: Method::GET,
-            uri: uri(&format!("{BUCKET}/?list-type=2&prefix=photos%2F2026&max-keys=100")),
+            uris: uris(|month| format!("{BUCKET}/?list-type=2&prefix=photos%2F{month}&max-keys=100")),
             headers: Vec::new(),
             body: Bytes::new(),
             expires_in: None,
@@ -67,26 +87,28 @@ impl Case {
 
     /// The URL of an S3 object, for an hour.
     pub fn presign() -> Self {
-        let uri = uri(&format!("{BUCKET}/{OBJECT}"));
-        Self { name: "presign", uri, expires_in: Some(Duration::from_secs(3600)), ..Self::get() }
+        let uris = vec![uri(&format!("{BUCKET}/{OBJECT}"))];
+        Self { name: "presign", uris, expires_in: Some(Duration::from_secs(3600)), ..Self::get() }
     }
 
     /// 20 headers, which all are signed, and 20 parameters.
     pub fn many() -> Self {
-        let parameters: Vec<_> = (0..20).map(|at| format!("parameter-{:02}=value%20{at}", at * 7 % 20)).collect();
+        let parameters = |start| (0..20).map(move |at| format!("parameter-{:02}=value%20{}", at * 7 % 20, start + at));
         let headers = (0..20).map(|at| {
             let name = format!("x-amz-meta-{:02}", at * 7 % 20);
             (name.parse().expect("a name"), format!("the value of {name}").parse().expect("a value"))
         });
-        let uri = uri(&format!("{BUCKET}/?{}", parameters.join("&")));
-        Self { name: "many", uri, headers: headers.collect(), ..Self::get() }
+        let uris = uris(|start| format!("{BUCKET}/?{}", parameters(start).collect::<Vec<_>>().join("&")));
+        Self { name: "many", uris, headers: headers.collect(), ..Self::get() }
     }
 
     /// The request as a caller makes it. A copy would have no room in its header map, and so cost every signer more.
     pub fn request(&self) -> Request<Full<Bytes>> {
         let mut request = Request::new(Full::new(self.body.clone()));
         *request.method_mut() = self.method.clone();
-        *request.uri_mut() = self.uri.clone();
+        let next = NEXT.get();
+        NEXT.set(next.wrapping_add(1));
+        *request.uri_mut() = self.uris[next % self.uris.len()].clone();
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
         }
@@ -116,6 +138,11 @@ impl Case {
     pub fn payload(&self) -> PayloadHash {
         PayloadHash::of(&self.body)
     }
+}
+
+/// So many that hardly a request is like the first of its second. The numbers are of equal length, and so are the requests.
+fn uris(text: impl Fn(u32) -> String) -> Vec<Uri> {
+    (2001..2065).map(|number| uri(&text(number))).collect()
 }
 
 fn uri(text: &str) -> Uri {

@@ -16,7 +16,13 @@
 use sha2::{Digest, Sha256};
 use smallvec::SmallVec;
 
-use super::{PathEncoding, PayloadHash, headers::SignedHeaders, query::Query, uri::write_path};
+use super::{
+    PathEncoding, PayloadHash,
+    beginning::Beginning,
+    headers::{Header, SignedHeaders, write_headers},
+    query::Query,
+    uri::write_path,
+};
 
 /// Takes what is written: a hash when signing, a text when explaining.
 pub(super) trait Sink {
@@ -55,22 +61,51 @@ pub(super) struct CanonicalRequest<'a, 'h> {
 
 impl CanonicalRequest<'_, '_> {
     pub(super) fn write(&self, sink: &mut impl Sink) {
+        self.write_start(sink, self.headers.all());
+        self.write_end(sink, &[]);
+    }
+
+    /// The lines up to these headers.
+    fn write_start(&self, sink: &mut impl Sink, headers: &[Header<'_>]) {
         sink.put(self.method.as_bytes());
         sink.put(b"\n");
         write_path(sink, self.path, self.path_encoding);
         sink.put(b"\n");
         self.query.write(sink);
         sink.put(b"\n");
-        self.headers.write(sink);
+        write_headers(sink, headers);
+    }
+
+    /// The lines from these headers on.
+    fn write_end(&self, sink: &mut impl Sink, headers: &[Header<'_>]) {
+        write_headers(sink, headers);
         sink.put(b"\n");
         sink.put(self.signed_headers);
         sink.put(b"\n");
         sink.put(self.payload.as_bytes());
     }
 
+    /// Up to the value of the header of this name.
+    fn write_beginning(&self, sink: &mut impl Sink, before: &[Header<'_>], name: &str) {
+        self.write_start(sink, before);
+        sink.put(name.as_bytes());
+    }
+
     pub(super) fn hash(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         self.write(&mut hash);
         hash.finalize().into()
+    }
+
+    /// The hash, where the header of this name has one value for all requests with this beginning.
+    pub(super) fn hash_after(&self, beginning: &Beginning, name: &str) -> [u8; 32] {
+        let Some((before, header, after)) = self.headers.around(name) else { return self.hash() };
+        let always = [b":", header.value, b"\n"];
+        let write = |text: &mut Vec<u8>| self.write_beginning(text, before, name);
+        let mut compared = beginning.compared(write, &always);
+        self.write_beginning(&mut compared, before, name);
+        let hash = compared.hash(&always);
+        self.write_end(hash, after);
+        hash.finalize_reset().into()
     }
 }

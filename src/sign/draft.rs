@@ -89,7 +89,8 @@ impl<'a> Draft<'a> {
         let mut authorization = self.authorization(&pieces.prepared, &headers);
         let names = pieces.prepared.authorization.len();
         let request = self.canonical(parts, &pieces, &query, &headers, &authorization[names..]);
-        let signature = pieces.prepared.sign(request.hash());
+        let hash = request.hash_after(&pieces.prepared.beginning, self.last_shared(&pieces));
+        let signature = pieces.prepared.sign(hash);
 
         authorization.put(SIGNATURE);
         authorization.put(signature.as_bytes());
@@ -173,12 +174,22 @@ impl<'a> Draft<'a> {
         self.settings.profile.content_sha256 || self.payload.is_word() || earlier.has_hash
     }
 
-    /// Host and payload hash first: they go with a URL too.
-    pub(super) fn own<'h>(&'h self, pieces: &'h Pieces<'_>, sends_hash: bool) -> [Own<'h>; OWN] {
-        let token = match self.settings.profile.token {
+    /// The session token as far as it is signed.
+    fn token<'h>(&self, pieces: &'h Pieces<'_>) -> Option<&'h [u8]> {
+        match self.settings.profile.token {
             TokenPlacement::Signed => pieces.prepared.token.as_ref().map(HeaderValue::as_bytes),
             TokenPlacement::AfterSigning => None,
-        };
+        }
+    }
+
+    /// Of the signed headers the last one that all requests of a second have alike.
+    fn last_shared(&self, pieces: &Pieces<'_>) -> &'static str {
+        self.token(pieces).map_or(&DATE, |_| pieces.token_header.name()).as_str()
+    }
+
+    /// Host and payload hash first: they go with a URL too.
+    pub(super) fn own<'h>(&'h self, pieces: &'h Pieces<'_>, sends_hash: bool) -> [Own<'h>; OWN] {
+        let token = self.token(pieces);
         let token_under =
             |header: TokenHeader| (header.name().as_str(), token.filter(|_| header == pieces.token_header));
         // Sorted, which leaves little to sort.

@@ -111,9 +111,9 @@ pub(crate) fn says_chunked(headers: &HeaderMap) -> bool {
 #[derive(Default)]
 pub(super) struct SignedHeaders<'a>(SmallVec<[Header<'a>; 16]>);
 
-struct Header<'a> {
+pub(super) struct Header<'a> {
     name: &'a str,
-    value: &'a [u8],
+    pub(super) value: &'a [u8],
     /// Whether the value is as it is signed. What the signature itself brings is made so, and need not be looked at.
     is_folded: bool,
 }
@@ -145,22 +145,14 @@ impl<'a> SignedHeaders<'a> {
         self.0.sort_by_key(|header| header.name);
     }
 
-    /// `name:value` lines.
-    pub(super) fn write(&self, sink: &mut impl Sink) {
-        for same in self.0.chunk_by(|a, b| a.name == b.name) {
-            let mut separator: &[u8] = b":";
-            sink.put(same[0].name.as_bytes());
-            for header in same {
-                sink.put(separator);
-                if header.is_folded {
-                    sink.put(header.value);
-                } else {
-                    sink.put(&folded(header.value));
-                }
-                separator = b",";
-            }
-            sink.put(b"\n");
-        }
+    pub(super) fn all(&self) -> &[Header<'a>] {
+        &self.0
+    }
+
+    /// The headers before the last one of this name, that one, and those behind it.
+    pub(super) fn around(&self, name: &str) -> Option<(&[Header<'a>], &Header<'a>, &[Header<'a>])> {
+        let at = self.0.iter().rposition(|header| header.name == name)?;
+        Some((&self.0[..at], &self.0[at], &self.0[at + 1..]))
     }
 
     /// `name;name;name`
@@ -187,6 +179,24 @@ impl<'a> SignedHeaders<'a> {
 
     fn each_name(&self) -> impl Iterator<Item = &'a str> {
         self.0.chunk_by(|a, b| a.name == b.name).map(|same| same[0].name)
+    }
+}
+
+/// `name:value` lines.
+pub(super) fn write_headers(sink: &mut impl Sink, headers: &[Header<'_>]) {
+    for same in headers.chunk_by(|a, b| a.name == b.name) {
+        let mut separator: &[u8] = b":";
+        sink.put(same[0].name.as_bytes());
+        for header in same {
+            sink.put(separator);
+            if header.is_folded {
+                sink.put(header.value);
+            } else {
+                sink.put(&folded(header.value));
+            }
+            separator = b",";
+        }
+        sink.put(b"\n");
     }
 }
 
@@ -247,7 +257,7 @@ mod tests {
         let mut lines = Vec::new();
         let mut signed = SignedHeaders::default();
         signed.take(&headers, &HeaderSelection::all(), &[]);
-        signed.write(&mut lines);
+        write_headers(&mut lines, signed.all());
         assert_eq!(lines, b"x-a:2,,1\nx-b:two words\nx-c:\xa0nbsp\xff\nx-d:\n");
     }
 
@@ -306,7 +316,7 @@ mod tests {
         let mut lines = Vec::new();
         let mut signed = SignedHeaders::default();
         signed.take(&headers, &HeaderSelection::stable(), &own);
-        signed.write(&mut lines);
+        write_headers(&mut lines, signed.all());
         assert_eq!(lines, b"x-amz-a:1\nx-amz-date:new\n");
     }
 }

@@ -12,6 +12,7 @@ use http::HeaderValue;
 use super::sigv4a::EcdsaKey;
 use super::{
     SignError, Signature,
+    beginning::Beginning,
     date::AmzDate,
     encode::hex_of,
     headers::folded,
@@ -37,6 +38,8 @@ pub(super) struct Prepared {
     pub(super) parameters: SharedParameters,
     /// The session token as the header that goes out, spelled as it is signed.
     pub(super) token: Option<HeaderValue>,
+    /// Of the canonical requests up to the token or, where none is signed, the date.
+    pub(super) beginning: Beginning,
 }
 
 impl Prepared {
@@ -55,6 +58,7 @@ impl Prepared {
             authorization: [algorithm.name().as_bytes(), b" Credential=", &credential, b", SignedHeaders="].concat(),
             date,
             token,
+            beginning: Beginning::default(),
         })
     }
 
