@@ -170,16 +170,18 @@ fn requests_in_flight(rounds: usize) -> String {
     line
 }
 
-/// Requests for so many services and regions in turn, through overrides.
-fn in_turn(case: &Case, scopes: usize) -> impl FnMut() -> Request<Full<Bytes>> {
-    let overrides: Vec<_> = (0..scopes)
-        .map(|scope| {
-            let (service, region) = (scope / REGIONS, scope % REGIONS);
-            let service: &'static str = format!("{}-{service}", case.service).leak();
-            let region: &'static str = format!("{}-{region}", case.region).leak();
-            SigningOverrides::new().service(service).region(region)
-        })
-        .collect();
+/// So many services and regions; their names are as few as in a program that holds them as constants.
+fn overrides(case: &Case, scopes: usize) -> Vec<SigningOverrides> {
+    let names = |name: &str, number: usize| -> Vec<&'static str> {
+        (0..number).map(|at| &*format!("{name}-{at}").leak()).collect()
+    };
+    let (services, regions) = (names(case.service, scopes.div_ceil(REGIONS)), names(case.region, REGIONS));
+    let scope = |at| SigningOverrides::new().service(services[at / REGIONS]).region(regions[at % REGIONS]);
+    (0..scopes).map(scope).collect()
+}
+
+/// Requests for these services and regions in turn.
+fn in_turn<'a>(case: &'a Case, overrides: &'a [SigningOverrides]) -> impl FnMut() -> Request<Full<Bytes>> + 'a {
     let mut next = 0;
     move || {
         let mut request = case.request();
@@ -191,11 +193,12 @@ fn in_turn(case: &Case, scopes: usize) -> impl FnMut() -> Request<Full<Bytes>> {
 
 fn scopes(case: &Case) -> String {
     let shared = layer(case);
+    let overrides = SCOPES.map(|scopes| overrides(case, scopes));
     let mut contenders = Vec::new();
-    for scopes in SCOPES {
-        let (mut service, mut request) = (shared.layer(Nothing), in_turn(case, scopes));
+    for overrides in &overrides {
+        let (mut service, mut request) = (shared.layer(Nothing), in_turn(case, overrides));
         contenders.push(Contender::new("layer", move || send(&mut service, request())));
-        contenders.push(Contender::new("request", in_turn(case, scopes)));
+        contenders.push(Contender::new("request", in_turn(case, overrides)));
     }
     let costs = compare(contenders);
     let net: Vec<f64> = costs.chunks(2).map(|pair| pair[0].nanoseconds - pair[1].nanoseconds).collect();

@@ -82,7 +82,9 @@ impl Sink for Compared<'_> {
 }
 
 fn follow(hash: &mut Sha256, always: &[&[u8]]) {
-    always.iter().for_each(|bytes| hash.update(bytes));
+    for bytes in always {
+        hash.update(bytes);
+    }
 }
 
 #[cfg(test)]
@@ -92,13 +94,17 @@ mod tests {
     fn hash(beginning: &Beginning, pieces: &[&[u8]]) -> Vec<u8> {
         let always: [&[u8]; 2] = [b"token", b"\n"];
         let mut compared = beginning.compared(|text| text.put(&pieces.concat()), &always);
-        pieces.iter().for_each(|piece| compared.put(piece));
+        for piece in pieces {
+            compared.put(piece);
+        }
         compared.hash(&always).clone().finalize().to_vec()
     }
 
     fn is_known(beginning: &Beginning, pieces: &[&[u8]]) -> bool {
         let mut compared = beginning.compared(|_| panic!("none is known"), &[]);
-        pieces.iter().for_each(|piece| compared.put(piece));
+        for piece in pieces {
+            compared.put(piece);
+        }
         compared.rest == Some(&[])
     }
 
@@ -112,7 +118,7 @@ mod tests {
                 let beginning = Beginning::default();
                 for (pieces, written) in [(&[first][..], first), (&[start, end], second), (&[end], end), (&[first], first)] {
                     let expected = Sha256::digest([written, b"token\n"].concat()).to_vec();
-                    assert_eq!(hash(&beginning, pieces), expected, "{:?}", pieces);
+                    assert_eq!(hash(&beginning, pieces), expected, "{pieces:?}");
                 }
                 assert!(is_known(&beginning, &[first]));
                 assert_eq!(is_known(&beginning, &[start, end]), first == second);

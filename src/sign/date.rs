@@ -1,5 +1,9 @@
 //! Times as signatures carry them.
 
+use std::cell::RefCell;
+
+use http::HeaderValue;
+
 use super::{SignError, encode::decimals};
 
 const SECONDS_A_DAY: u64 = 86_400;
@@ -11,6 +15,11 @@ const END: u64 = 253_402_300_800;
 /// See [Elements of a request signature](https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-signing-elements.html).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct AmzDate([u8; 16]);
+
+thread_local! {
+    /// Each thread's own: a count of clones that threads share is slow to change.
+    static LAST_HEADER: RefCell<Option<(AmzDate, HeaderValue)>> = const { RefCell::new(None) };
+}
 
 impl AmzDate {
     /// `seconds` since 1 January 1970.
@@ -33,6 +42,21 @@ impl AmzDate {
     /// `20150830T123600Z`
     pub(crate) fn timestamp(&self) -> &[u8; 16] {
         &self.0
+    }
+
+    /// The value of `x-amz-date`. In one second a thread gives out clones of one.
+    pub(super) fn header(&self) -> Result<HeaderValue, SignError> {
+        let given = LAST_HEADER.try_with(|last| {
+            let last = last.borrow();
+            last.as_ref().filter(|(date, _)| date == self).map(|(_, header)| header.clone())
+        });
+        if let Ok(Some(header)) = given {
+            return Ok(header);
+        }
+        let header = HeaderValue::from_bytes(&self.0)?;
+        // A thread that ends keeps nothing any more.
+        let _ = LAST_HEADER.try_with(|last| last.replace(Some((*self, header.clone()))));
+        Ok(header)
     }
 
     /// `20150830`

@@ -98,6 +98,7 @@ impl<'a> Draft<'a> {
         authorization.set_sensitive(true);
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
+        let date = pieces.prepared.date.header()?;
         let uri = rewritten(&parts.uri, &pieces.path, &query, &pieces.host)?;
         drop((headers, query));
         let Pieces { prepared, token_header, .. } = pieces;
@@ -107,7 +108,7 @@ impl<'a> Draft<'a> {
                     headers.remove(name);
                 }
             }
-            headers.try_insert(&DATE, prepared.date.clone())?;
+            headers.try_insert(&DATE, date)?;
             if let Some(region_set) = region_set {
                 headers.try_insert(&REGION_SET, region_set)?;
             }
@@ -196,7 +197,7 @@ impl<'a> Draft<'a> {
         [
             ("host", Some(&pieces.host.value)),
             (CONTENT_SHA256.as_str(), sends_hash.then(|| self.payload.as_bytes())),
-            (DATE.as_str(), Some(pieces.prepared.date.as_bytes())),
+            (DATE.as_str(), Some(pieces.prepared.date.timestamp())),
             (REGION_SET.as_str(), self.scope().region_set()),
             token_under(TokenHeader::S3Session),
             token_under(TokenHeader::SecurityToken),

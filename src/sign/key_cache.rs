@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    hash::{BuildHasher, RandomState},
+    hash::{BuildHasher, BuildHasherDefault, Hasher, RandomState},
     mem,
     sync::{
         Arc, PoisonError, RwLock,
@@ -57,8 +57,28 @@ enum Found {
 
 #[derive(Default)]
 struct Generations {
-    young: HashMap<u64, Arc<Derived>>,
-    old: HashMap<u64, Arc<Derived>>,
+    young: Slots,
+    old: Slots,
+}
+
+/// A slot is a hash already, and one that nobody can foresee.
+type Slots = HashMap<u64, Arc<Derived>, BuildHasherDefault<SlotHasher>>;
+
+#[derive(Default)]
+struct SlotHasher(u64);
+
+impl Hasher for SlotHasher {
+    fn write_u64(&mut self, slot: u64) {
+        self.0 = slot;
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 impl KeyCache {
@@ -83,9 +103,12 @@ impl KeyCache {
             Some(Found::Derived(derived)) if derived.holds_on(day) => return self.put_at_hand(derived, second),
             _ => (self.slot(credentials.access_key_id(), scope), true),
         };
-        let derived = self.look_up(slot, credentials, scope, day)?;
+        if is_staying {
+            let derived = self.look_up(slot, credentials, scope, day, Arc::clone)?;
+            return self.put_at_hand(derived, second);
+        }
         // Where services and regions take turns, a copy would be made for each request.
-        if is_staying { self.put_at_hand(derived, second) } else { derived.shared(second) }
+        self.look_up(slot, credentials, scope, day, |derived| derived.shared(second))?
     }
 
     fn find(&self, at_hand: &AtHand, credentials: &Credentials, scope: &CredentialScope<'_>, second: u64) -> Found {
@@ -110,18 +133,19 @@ impl KeyCache {
         Ok(prepared)
     }
 
-    fn look_up(
+    fn look_up<T>(
         &self,
         slot: u64,
         credentials: &Credentials,
         scope: &CredentialScope<'_>,
         day: [u8; 8],
-    ) -> Result<Arc<Derived>, SignError> {
+        take: impl FnOnce(&Arc<Derived>) -> T,
+    ) -> Result<T, SignError> {
         let fits = |derived: &&Arc<Derived>| derived.is_for(credentials, scope) && derived.holds_on(day);
         // A panic while the lock is held leaves whole entries behind, so a poisoned lock is as good as any.
         let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(derived) = generations.young.get(&slot).filter(fits) {
-            return Ok(Arc::clone(derived));
+            return Ok(take(derived));
         }
         let old = generations.old.get(&slot).filter(fits).cloned();
         drop(generations);
@@ -133,12 +157,13 @@ impl KeyCache {
                 Arc::new(Derived::new(credentials, scope, day, neighbour.as_deref())?)
             }
         };
+        let taken = take(&derived);
         let mut generations = self.generations.write().unwrap_or_else(PoisonError::into_inner);
         if generations.young.len() >= GENERATION {
             generations.old = mem::take(&mut generations.young);
         }
-        generations.young.insert(slot, Arc::clone(&derived));
-        Ok(derived)
+        generations.young.insert(slot, derived);
+        Ok(taken)
     }
 
     fn slot(&self, access_key_id: &str, scope: &CredentialScope<'_>) -> u64 {
@@ -201,7 +226,7 @@ mod tests {
         let second = |second: u64, region| {
             let time = UNIX_EPOCH + Duration::from_millis(second * 1000 + 999);
             let prepared = cache.get(&credentials, &scope(region, "s"), time).unwrap();
-            let date = prepared.date.to_str().unwrap();
+            let date = std::str::from_utf8(prepared.date.timestamp()).unwrap();
             let scope = format!("{}/{region}/s/aws4_request", &date[..8]);
             assert_eq!(prepared.start, format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n").as_bytes());
             let authorization = format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}, SignedHeaders=");

@@ -30,8 +30,7 @@ pub(super) struct Prepared {
     begun: Option<HmacKey>,
     /// The string to sign up to its last line, which is the hash of the canonical request.
     pub(super) start: Vec<u8>,
-    /// The value of `x-amz-date`.
-    pub(super) date: HeaderValue,
+    pub(super) date: AmzDate,
     /// The value of `authorization` up to the names of the signed headers.
     pub(super) authorization: Vec<u8>,
     /// The start of a signature in the query.
@@ -48,13 +47,12 @@ impl Prepared {
         let scope = [&date.day()[..], &derived.scope_end].concat();
         let start = start_of_string_to_sign(algorithm, date, &scope);
         let credential = [derived.credentials.access_key_id().as_bytes(), b"/", &scope].concat();
-        let date = HeaderValue::from_bytes(date.timestamp())?;
         Ok(Self {
             second,
             key: derived.key.clone(),
             begun: derived.key.begun(&start),
             start,
-            parameters: SharedParameters::new(algorithm, &credential, &date),
+            parameters: SharedParameters::new(algorithm, &credential, date),
             authorization: [algorithm.name().as_bytes(), b" Credential=", &credential, b", SignedHeaders="].concat(),
             date,
             token,

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
-use http::{HeaderMap, HeaderValue, header::AUTHORIZATION, request::Parts};
+use http::{HeaderMap, header::AUTHORIZATION, request::Parts};
 
 use super::{
     DefaultPayload, Explanation, PayloadHash, SignError, Signature, TokenHeader, TokenPlacement,
     canonical::{CanonicalRequest, Sink},
+    date::AmzDate,
     draft::{CONTENT_SHA256, DATE, Draft, OWN, Own, Pieces, REGION_SET, change},
     encode::{encode, is_unreserved, put_decimal},
     headers::SignedHeaders,
@@ -172,12 +173,12 @@ pub(super) struct SharedParameters {
 
 impl SharedParameters {
     /// `credential` is the one that stands in `authorization`, `AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request`.
-    pub(super) fn new(algorithm: Algorithm, credential: &[u8], date: &HeaderValue) -> Self {
+    pub(super) fn new(algorithm: Algorithm, credential: &[u8], date: AmzDate) -> Self {
         let mut text = Vec::with_capacity(100 + credential.len());
         let parameters = [
             add(&mut text, "X-Amz-Algorithm", |text| text.put(algorithm.name().as_bytes())),
             add(&mut text, "X-Amz-Credential", |text| encode(text, credential, is_unreserved)),
-            add(&mut text, "X-Amz-Date", |text| text.put(date.as_bytes())),
+            add(&mut text, "X-Amz-Date", |text| text.put(date.timestamp())),
         ];
         Self { text, parameters }
     }
