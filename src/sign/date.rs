@@ -27,7 +27,7 @@ impl AmzDate {
         if seconds >= END {
             return Err(SignError::Time);
         }
-        let (year, month, day) = civil(seconds / SECONDS_A_DAY);
+        let (year, month, day) = civil(day_of(seconds));
         let of_day = seconds % SECONDS_A_DAY;
         let mut text = *b"00000000T000000Z";
         decimals(&mut text[0..4], year);
@@ -63,6 +63,11 @@ impl AmzDate {
     pub(crate) fn day(&self) -> [u8; 8] {
         std::array::from_fn(|index| self.0[index])
     }
+}
+
+/// The days since 1 January 1970.
+pub(super) fn day_of(seconds: u64) -> u64 {
+    seconds / SECONDS_A_DAY
 }
 
 /// Year, month and day of the Gregorian calendar, from the days since 1 January 1970.

@@ -16,7 +16,6 @@ use aws_credential_types::Credentials;
 
 use super::{
     SignError,
-    date::AmzDate,
     prepared::{Derived, Prepared},
     string_to_sign::CredentialScope,
 };
@@ -97,18 +96,17 @@ impl KeyCache {
         if let Some(Found::Prepared(prepared)) = found {
             return Ok(prepared);
         }
-        let day = AmzDate::new(second)?.day();
         let (slot, is_staying) = match found {
             Some(Found::Other { slot, is_staying }) => (slot, is_staying),
-            Some(Found::Derived(derived)) if derived.holds_on(day) => return self.put_at_hand(derived, second),
+            Some(Found::Derived(derived)) if derived.holds_in(second) => return self.put_at_hand(derived, second),
             _ => (self.slot(credentials.access_key_id(), scope), true),
         };
         if is_staying {
-            let derived = self.look_up(slot, credentials, scope, day, Arc::clone)?;
+            let derived = self.look_up(slot, credentials, scope, second, Arc::clone)?;
             return self.put_at_hand(derived, second);
         }
         // Where services and regions take turns, a copy would be made for each request.
-        self.look_up(slot, credentials, scope, day, |derived| derived.shared(second))?
+        self.look_up(slot, credentials, scope, second, |derived| derived.shared(second))?
     }
 
     fn find(&self, at_hand: &AtHand, credentials: &Credentials, scope: &CredentialScope<'_>, second: u64) -> Found {
@@ -138,10 +136,10 @@ impl KeyCache {
         slot: u64,
         credentials: &Credentials,
         scope: &CredentialScope<'_>,
-        day: [u8; 8],
+        second: u64,
         take: impl FnOnce(&Arc<Derived>) -> T,
     ) -> Result<T, SignError> {
-        let fits = |derived: &&Arc<Derived>| derived.is_for(credentials, scope) && derived.holds_on(day);
+        let fits = |derived: &&Arc<Derived>| derived.is_for(credentials, scope) && derived.holds_in(second);
         // A panic while the lock is held leaves whole entries behind, so a poisoned lock is as good as any.
         let generations = self.generations.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(derived) = generations.young.get(&slot).filter(fits) {
@@ -154,7 +152,7 @@ impl KeyCache {
             Some(derived) => derived,
             None => {
                 let neighbour = self.at_hand.read(|at_hand| Some(Arc::clone(&at_hand.derived)));
-                Arc::new(Derived::new(credentials, scope, day, neighbour.as_deref())?)
+                Arc::new(Derived::new(credentials, scope, second, neighbour.as_deref())?)
             }
         };
         let taken = take(&derived);
@@ -263,7 +261,7 @@ mod tests {
         cache.get(&credentials, &set, day(2)).unwrap();
         let generations = cache.generations.read().unwrap();
         assert_eq!(generations.young.len(), 2);
-        assert_eq!(generations.young[&cache.slot("AKIDEXAMPLE", &set)].day, *b"19700102", "that of the first day");
+        assert_eq!(generations.young[&cache.slot("AKIDEXAMPLE", &set)].day, 1, "that of the first day");
     }
 
     #[test]

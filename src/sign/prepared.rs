@@ -13,7 +13,7 @@ use super::sigv4a::EcdsaKey;
 use super::{
     SignError, Signature,
     beginning::Beginning,
-    date::AmzDate,
+    date::{AmzDate, day_of},
     encode::hex_of,
     headers::folded,
     key::{HmacKey, SigningKey, derive},
@@ -80,7 +80,8 @@ fn sensitive(token: &[u8]) -> Result<HeaderValue, SignError> {
 pub(super) struct Derived {
     credentials: Credentials,
     algorithm: Algorithm,
-    pub(super) day: [u8; 8],
+    /// The days since 1 January 1970.
+    pub(super) day: u64,
     region: Box<str>,
     service: Box<str>,
     key: SigningKey,
@@ -96,7 +97,7 @@ impl Derived {
     pub(super) fn new(
         credentials: &Credentials,
         scope: &CredentialScope<'_>,
-        day: [u8; 8],
+        second: u64,
         neighbour: Option<&Self>,
     ) -> Result<Self, SignError> {
         let &CredentialScope { algorithm, region, service } = scope;
@@ -116,14 +117,17 @@ impl Derived {
             None => token.map(|token| sensitive(&folded(token.as_bytes()))).transpose()?,
         };
         let key = match algorithm {
-            Algorithm::Hmac => SigningKey::Hmac(derive(credentials.secret_access_key(), day, region, service)),
+            Algorithm::Hmac => {
+                let day = AmzDate::new(second)?.day();
+                SigningKey::Hmac(derive(credentials.secret_access_key(), day, region, service))
+            }
             #[cfg(feature = "sigv4a")]
             Algorithm::Ecdsa => SigningKey::Ecdsa(EcdsaKey::derive(credentials)?),
         };
         Ok(Self {
             credentials: credentials.clone(),
             algorithm,
-            day,
+            day: day_of(second),
             region: region.into(),
             service: service.into(),
             key,
@@ -146,8 +150,8 @@ impl Derived {
     }
 
     /// A key of one region is one day's key, a pair holds as long as its credentials do.
-    pub(super) fn holds_on(&self, day: [u8; 8]) -> bool {
-        self.day == day || !self.algorithm.is_regional()
+    pub(super) fn holds_in(&self, second: u64) -> bool {
+        self.day == day_of(second) || !self.algorithm.is_regional()
     }
 
     /// In memory that nobody else has.
