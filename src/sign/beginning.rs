@@ -17,7 +17,7 @@ const LONGEST: usize = 1024;
 pub(super) struct Beginning(OnceLock<Known>);
 
 struct Known {
-    text: Vec<u8>,
+    text: Box<[u8]>,
     /// The hash of the text and of what always follows it.
     hash: Sha256,
 }
@@ -34,7 +34,7 @@ impl Beginning {
             }
             let mut hash = Sha256::new_with_prefix(&text);
             follow(&mut hash, always);
-            Known { text, hash }
+            Known { text: text.into(), hash }
         });
         Compared { known, rest: Some(&known.text), hash: Sha256::new() }
     }

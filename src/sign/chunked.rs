@@ -16,6 +16,8 @@
 //! See [Transferring payload in multiple chunks](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html) and
 //! [Including trailing headers](https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html).
 
+use std::sync::Arc;
+
 use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, request::Parts};
@@ -198,7 +200,7 @@ impl Framer {
 /// Signs the chunks of one body: each signature is part of what the next one signs.
 #[derive(Clone)]
 pub(crate) struct ChunkSigner {
-    key: SigningKey,
+    key: Arc<SigningKey>,
     algorithm: Algorithm,
     /// The lines of time and scope.
     context: Box<[u8]>,
@@ -210,7 +212,7 @@ pub(crate) struct ChunkSigner {
 impl ChunkSigner {
     fn new(prepared: &Prepared, algorithm: Algorithm, seed: Signature) -> Self {
         let context = prepared.start[algorithm.name().len()..].into();
-        Self { key: prepared.key.clone(), algorithm, context, previous: seed, hash: Sha256::new() }
+        Self { key: Arc::clone(&prepared.key), algorithm, context, previous: seed, hash: Sha256::new() }
     }
 
     fn sign_chunk(&mut self) {
@@ -464,7 +466,8 @@ mod tests {
         assert_eq!(framing.payload_hash().as_str(), "STREAMING-AWS4-ECDSA-P256-SHA256-PAYLOAD");
         let signer = seed(&framing, &[]);
         let seed = signer.previous;
-        let SigningKey::Ecdsa(key) = signer.key.clone() else { panic!("another key") };
+        let key = Arc::clone(&signer.key);
+        let SigningKey::Ecdsa(key) = &*key else { panic!("another key") };
         let ([one, two, end], whole) = frames(Some(signer), &mut []);
         assert_eq!(framing.encoded_length(66_560).unwrap(), whole.len() as u64);
 

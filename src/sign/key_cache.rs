@@ -226,9 +226,10 @@ mod tests {
             let prepared = cache.get(&credentials, &scope(region, "s"), time).unwrap();
             let date = std::str::from_utf8(prepared.date.timestamp()).unwrap();
             let scope = format!("{}/{region}/s/aws4_request", &date[..8]);
-            assert_eq!(prepared.start, format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n").as_bytes());
+            assert_eq!(*prepared.start, *format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n").as_bytes());
             let authorization = format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}, SignedHeaders=");
-            assert_eq!(prepared.authorization, authorization.as_bytes());
+            assert_eq!(*prepared.authorization, *authorization.as_bytes());
+            assert_eq!(prepared.credential(Algorithm::Hmac), format!("AKIDEXAMPLE/{scope}").as_bytes());
             let whole = [&prepared.start[..], &hex_of([7; 32])].concat();
             assert_eq!(prepared.sign([7; 32]), prepared.key.sign(&[&whole]));
             date.to_owned()
@@ -256,7 +257,7 @@ mod tests {
         let credentials = credentials("one");
         let key = cache.get(&credentials, &scope("r", "s"), day(1)).unwrap();
         let pair = cache.get(&credentials, &set, day(1)).unwrap();
-        let is_pair = |prepared: &Prepared| matches!(prepared.key, super::super::key::SigningKey::Ecdsa(_));
+        let is_pair = |prepared: &Prepared| matches!(*prepared.key, super::super::key::SigningKey::Ecdsa(_));
         assert!(!is_pair(&key) && is_pair(&pair));
         cache.get(&credentials, &set, day(2)).unwrap();
         let generations = cache.generations.read().unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     ptr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, OnceLock, PoisonError, RwLock},
 };
 
 use aws_credential_types::Credentials;
@@ -21,20 +21,23 @@ use super::{
     string_to_sign::{Algorithm, CredentialScope, start_of_string_to_sign},
 };
 
+const CREDENTIAL: &[u8] = b" Credential=";
+const SIGNED_HEADERS: &[u8] = b", SignedHeaders=";
+
 /// What signing with some credentials, for a region and a service, needs in one second.
 pub(super) struct Prepared {
     /// Since 1 January 1970.
     pub(super) second: u64,
-    pub(super) key: SigningKey,
+    pub(super) key: Arc<SigningKey>,
     /// The key with `start`, where it can begin before the end is known.
     begun: Option<HmacKey>,
     /// The string to sign up to its last line, which is the hash of the canonical request.
-    pub(super) start: Vec<u8>,
+    pub(super) start: Box<[u8]>,
     pub(super) date: AmzDate,
     /// The value of `authorization` up to the names of the signed headers.
-    pub(super) authorization: Vec<u8>,
-    /// The start of a signature in the query.
-    pub(super) parameters: SharedParameters,
+    pub(super) authorization: Box<[u8]>,
+    /// The start of a signature in the query, once there was one.
+    pub(super) parameters: OnceLock<SharedParameters>,
     /// The session token as the header that goes out, spelled as it is signed.
     pub(super) token: Option<HeaderValue>,
     /// Of the canonical requests up to the token or, where none is signed, the date.
@@ -44,20 +47,27 @@ pub(super) struct Prepared {
 impl Prepared {
     fn new(derived: &Derived, second: u64, token: Option<HeaderValue>) -> Result<Self, SignError> {
         let (algorithm, date) = (derived.algorithm, AmzDate::new(second)?);
-        let scope = [&date.day()[..], &derived.scope_end].concat();
+        let scope = [&date.day()[..], &derived.scope().end()].concat();
         let start = start_of_string_to_sign(algorithm, date, &scope);
-        let credential = [derived.credentials.access_key_id().as_bytes(), b"/", &scope].concat();
+        let key_id = derived.credentials.access_key_id().as_bytes();
+        let authorization = [algorithm.name().as_bytes(), CREDENTIAL, key_id, b"/", &scope, SIGNED_HEADERS].concat();
         Ok(Self {
             second,
-            key: derived.key.clone(),
+            key: Arc::clone(&derived.key),
             begun: derived.key.begun(&start),
-            start,
-            parameters: SharedParameters::new(algorithm, &credential, date),
-            authorization: [algorithm.name().as_bytes(), b" Credential=", &credential, b", SignedHeaders="].concat(),
+            start: start.into(),
+            parameters: OnceLock::new(),
+            authorization: authorization.into(),
             date,
             token,
             beginning: Beginning::default(),
         })
+    }
+
+    /// What stands in `authorization` as the credential: `AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request`.
+    pub(super) fn credential(&self, algorithm: Algorithm) -> &[u8] {
+        let start = algorithm.name().len() + CREDENTIAL.len();
+        &self.authorization[start..self.authorization.len() - SIGNED_HEADERS.len()]
     }
 
     /// Signs the request whose canonical request has this hash.
@@ -84,9 +94,7 @@ pub(super) struct Derived {
     pub(super) day: u64,
     region: Box<str>,
     service: Box<str>,
-    key: SigningKey,
-    /// The credential scope behind its date.
-    scope_end: Vec<u8>,
+    key: Arc<SigningKey>,
     token: Option<HeaderValue>,
     /// The last second in which a thread needed this that goes on to other keys.
     latest: RwLock<Option<Arc<Prepared>>>,
@@ -130,8 +138,7 @@ impl Derived {
             day: day_of(second),
             region: region.into(),
             service: service.into(),
-            key,
-            scope_end: scope.end(),
+            key: Arc::new(key),
             token,
             latest: RwLock::default(),
         })
@@ -147,6 +154,10 @@ impl Derived {
                 (Some(a), Some(b)) => same(a, b),
                 (a, b) => a.is_none() && b.is_none(),
             }
+    }
+
+    fn scope(&self) -> CredentialScope<'_> {
+        CredentialScope { algorithm: self.algorithm, region: &self.region, service: &self.service }
     }
 
     /// A key of one region is one day's key, a pair holds as long as its credentials do.

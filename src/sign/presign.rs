@@ -135,7 +135,9 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> (Vec<u8>, Parameters) {
         let path = pieces.path.as_bytes();
-        let shared = &pieces.prepared.parameters;
+        let (prepared, algorithm) = (&pieces.prepared, self.settings.algorithm);
+        let make = || SharedParameters::new(algorithm, prepared.credential(algorithm), prepared.date);
+        let shared = prepared.parameters.get_or_init(make);
         let token = credentials.session_token().unwrap_or_default();
         let mut text = Vec::with_capacity(path.len() + query.text().len() + shared.text.len() + token.len() + 360);
         text.put(if path.is_empty() { b"/" } else { path });
