@@ -153,16 +153,15 @@ impl Buffering {
         cx: &mut Context<'_>,
     ) -> Poll<Result<PayloadHash, Error>> {
         while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
-            let frame = frame.map_err(|error| Error::caused_by(ErrorKind::Body, error))?;
-            match frame.into_data().map(into_bytes) {
-                Ok(piece) => {
-                    self.length = self.length.saturating_add(piece.len() as u64);
-                    if self.length > self.limit {
-                        return Poll::Ready(Err(Error::new(ErrorKind::BodyTooLarge)));
-                    }
-                    self.push(piece);
+            let mut frame = frame.map_err(|error| Error::caused_by(ErrorKind::Body, error))?;
+            if let Some(data) = frame.data_mut() {
+                self.length = self.length.saturating_add(data.remaining() as u64);
+                if self.length > self.limit {
+                    return Poll::Ready(Err(Error::new(ErrorKind::BodyTooLarge)));
                 }
-                Err(frame) => self.trailers = frame.into_trailers().ok().map(Box::new),
+                self.push(data.copy_to_bytes(data.remaining()));
+            } else {
+                self.trailers = frame.into_trailers().ok().map(Box::new);
             }
             if body.is_end_stream() {
                 break;
