@@ -19,7 +19,6 @@ use super::{
     chunked::{Chunked, Chunking},
     config::Config,
     observe::Watch,
-    payload::Plan,
 };
 use crate::{
     CredentialsCache, Error,
@@ -138,19 +137,6 @@ impl<S> Job<S> {
     }
 }
 
-impl<S: Service<Request<SignedBody<B>>>, B> State<S, B, S::Future> {
-    /// The request is signed where it lies; with this body the inner service takes it.
-    #[inline]
-    fn sent(job: &mut Option<Job<S>>, body: SignedBody<B>, as_of: Moment) -> Self {
-        let Some(Job { config, overrides, parts, mut service }) = job.take() else {
-            return Self::Failed { error: None };
-        };
-        let response = service.call(Request::from_parts(parts, body));
-        let credentials_from = overrides.and_then(|overrides| overrides.credentials);
-        Self::Responding { response, attempt: Some(Attempt { config, credentials_from, moment: as_of }) }
-    }
-}
-
 impl<S, B, F> State<S, B, F> {
     /// Nothing is left of the request: half a body is never sent, and its place in the inner service is free.
     fn failed(error: Error, watch: &Watch) -> Self {
@@ -159,13 +145,17 @@ impl<S, B, F> State<S, B, F> {
 }
 
 impl<S, B, F> ResponseFuture<S, B, F> {
-    pub(super) fn new(job: Job<S>, body: B, plan: Plan) -> Self {
-        let state = match plan {
-            Plan::Buffer(limit) => State::Buffering { job: Some(job), buffering: Buffering::new(limit), body },
-            Plan::Stream(payload) => Self::signing(job, Load::Ready(payload, SignedBody::passed(body))),
-            Plan::Chunk(chunked) => Self::signing(job, Load::Chunked(chunked, body)),
-        };
-        Self { state, watch: Watch::new() }
+    #[inline]
+    pub(super) fn buffering(job: Job<S>, body: B, limit: u64) -> Self {
+        Self { state: State::Buffering { job: Some(job), buffering: Buffering::new(limit), body }, watch: Watch::new() }
+    }
+    #[inline]
+    pub(super) fn streaming(job: Job<S>, body: B, payload: PayloadHash) -> Self {
+        Self { state: Self::signing(job, Load::Ready(payload, SignedBody::passed(body))), watch: Watch::new() }
+    }
+    #[inline]
+    pub(super) fn chunked(job: Job<S>, body: B, chunked: Box<Chunked>) -> Self {
+        Self { state: Self::signing(job, Load::Chunked(chunked, body)), watch: Watch::new() }
     }
 
     fn signing(job: Job<S>, load: Load<B>) -> State<S, B, F> {
@@ -193,7 +183,7 @@ where
         let mut this = self.project();
         let watch = this.watch;
         loop {
-            let next = match this.state.as_mut().project() {
+            let (job, signed) = match this.state.as_mut().project() {
                 StateProjection::Buffering { job, buffering, body } => {
                     let read = ready!(watch.within(|| buffering.poll(body, cx)));
                     let Some(waiting) = job else { return Poll::Pending };
@@ -201,18 +191,16 @@ where
                         Ok(payload) => {
                             let cache = waiting.credentials();
                             let now = cache.now();
-                            if let Some(credentials) = cache.try_get_at(now) {
-                                let as_of = waiting.moment(credentials, now);
-                                match watch.within(|| waiting.sign(payload, &as_of)) {
-                                    Ok(()) => State::sent(job, buffering.body(), as_of),
-                                    Err(error) => State::failed(error, watch),
-                                }
-                            } else {
-                                let load = Some(Load::Ready(payload, buffering.body()));
-                                State::Signing { job: job.take(), load, lookup: None }
-                            }
+                            let Some(credentials) = cache.try_get_at(now) else {
+                                let (job, load) = (job.take(), Some(Load::Ready(payload, buffering.body())));
+                                this.state.set(State::Signing { job, load, lookup: None });
+                                continue;
+                            };
+                            let as_of = waiting.moment(credentials, now);
+                            let signed = watch.within(|| waiting.sign(payload, &as_of));
+                            (job, signed.map(|()| (buffering.body(), as_of)))
                         }
-                        Err(error) => State::failed(error, watch),
+                        Err(error) => (job, Err(error)),
                     }
                 }
                 StateProjection::Signing { job, load, lookup } => {
@@ -221,13 +209,11 @@ where
                     match (found, load.take()) {
                         (Ok((credentials, now)), Some(load)) => {
                             let as_of = waiting.moment(credentials, now);
-                            match watch.within(|| waiting.sign_load(load, &as_of)) {
-                                Ok(body) => State::sent(job, body, as_of),
-                                Err(error) => State::failed(error, watch),
-                            }
+                            let signed = watch.within(|| waiting.sign_load(load, &as_of));
+                            (job, signed.map(|body| (body, as_of)))
                         }
                         (Ok(_), None) => return Poll::Pending,
-                        (Err(error), _) => State::failed(error, watch),
+                        (Err(error), _) => (job, Err(error)),
                     }
                 }
                 StateProjection::Responding { response, attempt } => {
@@ -241,7 +227,18 @@ where
                     return error.take().map_or(Poll::Pending, |error| Poll::Ready(Err(error.into())));
                 }
             };
-            this.state.set(next);
+            match signed {
+                Ok((body, moment)) => {
+                    // The request is signed where it lies; with this body the inner service takes it.
+                    let Some(Job { config, overrides, parts, mut service }) = job.take() else { return Poll::Pending };
+                    let response = service.call(Request::from_parts(parts, body));
+                    let credentials_from = overrides.and_then(|overrides| overrides.credentials);
+                    let attempt = Some(Attempt { config, credentials_from, moment });
+                    this.state.set(State::Responding { response, attempt });
+                }
+                // Nothing is left of the request: half a body is never sent, and its place in the inner service is free.
+                Err(error) => this.state.set(State::failed(error, watch)),
+            }
         }
     }
 }

@@ -83,11 +83,13 @@ where
             }
             Err(error) => return ResponseFuture::failed(error),
         }
-        match self.plan(&parts, &body, overrides.as_deref()) {
-            Ok(plan) => {
-                let job = Job { config: Arc::clone(&self.config), overrides, parts, service: ready };
-                ResponseFuture::new(job, body, plan)
-            }
+        let plan = self.plan(&parts, &body, overrides.as_deref());
+        let job = || Job { config: Arc::clone(&self.config), overrides, parts, service: ready };
+        // A plan is large, and would be copied if it were handed on.
+        match plan {
+            Ok(Plan::Buffer(limit)) => ResponseFuture::buffering(job(), body, limit),
+            Ok(Plan::Stream(payload)) => ResponseFuture::streaming(job(), body, payload),
+            Ok(Plan::Chunk(chunked)) => ResponseFuture::chunked(job(), body, chunked),
             Err(error) => ResponseFuture::failed(error),
         }
     }
