@@ -60,7 +60,8 @@ impl Case {
 
     /// Calls of Lambda's functions, each of another one than the call before.
     pub fn invoke() -> Self {
-        let path = |function| format!("https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/f{function}/invocations");
+        let path =
+            |function| format!("https://lambda.us-east-1.amazonaws.com/2015-03-31/functions/f{function}/invocations");
         Self {
             name: "invoke",
             service: "lambda",

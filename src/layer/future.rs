@@ -13,17 +13,16 @@ use pin_project_lite::pin_project;
 use tower::{BoxError, Service};
 
 use super::{
-    SignedBody, SigningOverrides,
-    attempt::{Attempt, Moment},
+    SignedBody,
+    attempt::Attempt,
     body::Buffering,
     chunked::{Chunked, Chunking},
-    config::Config,
     observe::Watch,
 };
 use crate::{
     CredentialsCache, Error,
     credentials::{Credentials, Lookup},
-    sign::{Draft, PayloadHash, Settings, SignError},
+    sign::{Draft, PayloadHash},
 };
 
 pin_project! {
@@ -35,6 +34,8 @@ pin_project! {
     pub struct ResponseFuture<S, B, F> {
         #[pin]
         state: State<S, B, F>,
+        // Of a request that the layer signs.
+        attempt: Option<Attempt>,
         watch: Watch,
     }
 }
@@ -44,16 +45,13 @@ pin_project! {
     enum State<S, B, F> {
         Buffering { job: Option<Job<S>>, buffering: Buffering, #[pin] body: B },
         Signing { job: Option<Job<S>>, load: Option<Load<B>>, lookup: Option<Lookup> },
-        Responding { #[pin] response: F, attempt: Option<Attempt> },
+        Responding { #[pin] response: F },
         Failed { error: Option<Error> },
     }
 }
 
-/// A request without its body, and what it takes to sign and send it.
+/// A request without its body, and who sends it.
 pub(super) struct Job<S> {
-    pub(super) config: Arc<Config>,
-    /// Apart, since nearly no request has any: a request is moved some times before it is sent.
-    pub(super) overrides: Option<Box<SigningOverrides>>,
     pub(super) parts: Parts,
     pub(super) service: S,
 }
@@ -85,55 +83,28 @@ fn poll_credentials(
     Poll::Ready(Ok((credentials, cache.now())))
 }
 
-impl<S> Job<S> {
-    fn credentials(&self) -> &CredentialsCache {
-        let overridden = self.overrides.as_ref().and_then(|overrides| overrides.credentials.as_ref());
-        overridden.unwrap_or(&self.config.credentials)
-    }
-
-    fn moment(&self, credentials: Arc<Credentials>, clock: SystemTime) -> Moment {
-        let skew = self.config.skew.attempt(&self.parts.uri, &self.parts.headers);
-        Moment { credentials, skew, clock }
-    }
-
-    fn sign(&mut self, payload: PayloadHash, as_of: &Moment) -> Result<(), Error> {
-        self.with_draft(payload, as_of, |draft, parts, credentials| draft.sign(parts, credentials).map(drop))
-    }
-
-    fn sign_load<B>(&mut self, load: Load<B>, as_of: &Moment) -> Result<SignedBody<B>, Error> {
+impl Attempt {
+    fn sign_load<B>(
+        &mut self,
+        parts: &mut Parts,
+        load: Load<B>,
+        with: (Arc<Credentials>, SystemTime),
+    ) -> Result<SignedBody<B>, Error> {
         match load {
-            Load::Ready(payload, body) => self.sign(payload, as_of).map(|()| body),
+            Load::Ready(payload, body) => {
+                self.sign(parts, payload, with, |draft, parts, credentials| draft.sign(parts, credentials).map(drop))?;
+                Ok(body)
+            }
             Load::Chunked(chunked, body) => {
-                chunked.prepare(&mut self.parts.headers)?;
-                let signer = self.with_draft(chunked.payload_hash(), as_of, |draft, parts, credentials| {
+                chunked.prepare(&mut parts.headers)?;
+                let payload = chunked.payload_hash();
+                let sign = |draft: &Draft<'_>, parts: &mut Parts, credentials: &Credentials| {
                     draft.sign_chunked(parts, credentials)
-                })?;
+                };
+                let signer = self.sign(parts, payload, with, sign)?;
                 Ok(SignedBody::chunked(body, Chunking::new(*chunked, signer)))
             }
         }
-    }
-
-    fn with_draft<T>(
-        &mut self,
-        payload: PayloadHash,
-        Moment { credentials, skew, clock }: &Moment,
-        sign: impl FnOnce(&Draft<'_>, &mut Parts, &Credentials) -> Result<T, SignError>,
-    ) -> Result<T, Error> {
-        let Self { config, overrides, parts, .. } = self;
-        let scope = config.scope(parts, overrides.as_deref())?;
-        let settings = Settings {
-            service: &scope.service,
-            region: &scope.region,
-            algorithm: scope.algorithm,
-            profile: &scope.profile,
-            headers: &config.headers,
-            host: config.host.as_deref(),
-            keys: &config.keys,
-        };
-        let draft = Draft { settings, payload, time: skew.corrected(*clock) };
-        let signed = sign(&draft, parts, credentials)?;
-        Watch::signed(&scope, &payload, credentials, skew.offset());
-        Ok(signed)
     }
 }
 
@@ -146,29 +117,34 @@ impl<S, B, F> State<S, B, F> {
 
 impl<S, B, F> ResponseFuture<S, B, F> {
     #[inline]
-    pub(super) fn buffering(job: Job<S>, body: B, limit: u64) -> Self {
-        Self { state: State::Buffering { job: Some(job), buffering: Buffering::new(limit), body }, watch: Watch::new() }
-    }
-    #[inline]
-    pub(super) fn streaming(job: Job<S>, body: B, payload: PayloadHash) -> Self {
-        Self { state: Self::signing(job, Load::Ready(payload, SignedBody::passed(body))), watch: Watch::new() }
-    }
-    #[inline]
-    pub(super) fn chunked(job: Job<S>, body: B, chunked: Box<Chunked>) -> Self {
-        Self { state: Self::signing(job, Load::Chunked(chunked, body)), watch: Watch::new() }
+    pub(super) fn buffering(attempt: Attempt, job: Job<S>, body: B, limit: u64) -> Self {
+        let state = State::Buffering { job: Some(job), buffering: Buffering::new(limit), body };
+        Self { state, attempt: Some(attempt), watch: Watch::new() }
     }
 
-    fn signing(job: Job<S>, load: Load<B>) -> State<S, B, F> {
-        State::Signing { job: Some(job), load: Some(load), lookup: None }
+    #[inline]
+    pub(super) fn streaming(attempt: Attempt, job: Job<S>, body: B, payload: PayloadHash) -> Self {
+        Self::signing(attempt, job, Load::Ready(payload, SignedBody::passed(body)))
+    }
+
+    #[inline]
+    pub(super) fn chunked(attempt: Attempt, job: Job<S>, body: B, chunked: Box<Chunked>) -> Self {
+        Self::signing(attempt, job, Load::Chunked(chunked, body))
+    }
+
+    #[inline]
+    fn signing(attempt: Attempt, job: Job<S>, load: Load<B>) -> Self {
+        let state = State::Signing { job: Some(job), load: Some(load), lookup: None };
+        Self { state, attempt: Some(attempt), watch: Watch::new() }
     }
 
     pub(super) fn responding(response: F) -> Self {
-        Self { state: State::Responding { response, attempt: None }, watch: Watch::none() }
+        Self { state: State::Responding { response }, attempt: None, watch: Watch::none() }
     }
 
     pub(super) fn failed(error: Error) -> Self {
         let watch = Watch::new();
-        Self { state: State::failed(error, &watch), watch }
+        Self { state: State::failed(error, &watch), attempt: None, watch }
     }
 }
 
@@ -186,39 +162,44 @@ where
             let (job, signed) = match this.state.as_mut().project() {
                 StateProjection::Buffering { job, buffering, body } => {
                     let read = ready!(watch.within(|| buffering.poll(body, cx)));
-                    let Some(waiting) = job else { return Poll::Pending };
+                    let (Some(waiting), Some(attempt)) = (&mut *job, &mut *this.attempt) else { return Poll::Pending };
                     match read {
                         Ok(payload) => {
-                            let cache = waiting.credentials();
+                            let cache = attempt.cache();
                             let now = cache.now();
                             let Some(credentials) = cache.try_get_at(now) else {
                                 let (job, load) = (job.take(), Some(Load::Ready(payload, buffering.body())));
                                 this.state.set(State::Signing { job, load, lookup: None });
                                 continue;
                             };
-                            let as_of = waiting.moment(credentials, now);
-                            let signed = watch.within(|| waiting.sign(payload, &as_of));
-                            (job, signed.map(|()| (buffering.body(), as_of)))
+                            let signed = watch.within(|| {
+                                attempt.sign(
+                                    &mut waiting.parts,
+                                    payload,
+                                    (credentials, now),
+                                    |draft, parts, credentials| draft.sign(parts, credentials).map(drop),
+                                )
+                            });
+                            (job, signed.map(|()| buffering.body()))
                         }
                         Err(error) => (job, Err(error)),
                     }
                 }
                 StateProjection::Signing { job, load, lookup } => {
-                    let Some(waiting) = job else { return Poll::Pending };
-                    let found = ready!(watch.within(|| poll_credentials(waiting.credentials(), lookup, cx)));
+                    let (Some(waiting), Some(attempt)) = (&mut *job, &mut *this.attempt) else { return Poll::Pending };
+                    let found = ready!(watch.within(|| poll_credentials(attempt.cache(), lookup, cx)));
                     match (found, load.take()) {
-                        (Ok((credentials, now)), Some(load)) => {
-                            let as_of = waiting.moment(credentials, now);
-                            let signed = watch.within(|| waiting.sign_load(load, &as_of));
-                            (job, signed.map(|body| (body, as_of)))
+                        (Ok(found), Some(load)) => {
+                            let signed = watch.within(|| attempt.sign_load(&mut waiting.parts, load, found));
+                            (job, signed)
                         }
                         (Ok(_), None) => return Poll::Pending,
                         (Err(error), _) => (job, Err(error)),
                     }
                 }
-                StateProjection::Responding { response, attempt } => {
+                StateProjection::Responding { response } => {
                     let mut response = ready!(response.poll(cx)).map_err(Into::into)?;
-                    if let Some(attempt) = attempt {
+                    if let Some(attempt) = this.attempt {
                         watch.within(|| attempt.answered(&mut response));
                     }
                     return Poll::Ready(Ok(response));
@@ -228,13 +209,11 @@ where
                 }
             };
             match signed {
-                Ok((body, moment)) => {
+                Ok(body) => {
                     // The request is signed where it lies; with this body the inner service takes it.
-                    let Some(Job { config, overrides, parts, mut service }) = job.take() else { return Poll::Pending };
+                    let Some(Job { parts, mut service }) = job.take() else { return Poll::Pending };
                     let response = service.call(Request::from_parts(parts, body));
-                    let credentials_from = overrides.and_then(|overrides| overrides.credentials);
-                    let attempt = Some(Attempt { config, credentials_from, moment });
-                    this.state.set(State::Responding { response, attempt });
+                    this.state.set(State::Responding { response });
                 }
                 // Nothing is left of the request: half a body is never sent, and its place in the inner service is free.
                 Err(error) => this.state.set(State::failed(error, watch)),

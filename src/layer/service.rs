@@ -12,6 +12,7 @@ use tower::{BoxError, Service};
 
 use super::{
     ResponseFuture, SignedBody, SigningOverrides,
+    attempt::Attempt,
     config::{Config, Treatment, destination, strip_credentials},
     future::Job,
     observe::Watch,
@@ -84,12 +85,13 @@ where
             Err(error) => return ResponseFuture::failed(error),
         }
         let plan = self.plan(&parts, &body, overrides.as_deref());
-        let job = || Job { config: Arc::clone(&self.config), overrides, parts, service: ready };
+        let attempt = Attempt::new(Arc::clone(&self.config), overrides);
+        let job = || Job { parts, service: ready };
         // A plan is large, and would be copied if it were handed on.
         match plan {
-            Ok(Plan::Buffer(limit)) => ResponseFuture::buffering(job(), body, limit),
-            Ok(Plan::Stream(payload)) => ResponseFuture::streaming(job(), body, payload),
-            Ok(Plan::Chunk(chunked)) => ResponseFuture::chunked(job(), body, chunked),
+            Ok(Plan::Buffer(limit)) => ResponseFuture::buffering(attempt, job(), body, limit),
+            Ok(Plan::Stream(payload)) => ResponseFuture::streaming(attempt, job(), body, payload),
+            Ok(Plan::Chunk(chunked)) => ResponseFuture::chunked(attempt, job(), body, chunked),
             Err(error) => ResponseFuture::failed(error),
         }
     }

@@ -116,7 +116,9 @@ mod tests {
             for (second, cut) in texts.iter().flat_map(|text| (0..=text.len()).map(move |cut| (*text, cut))) {
                 let (start, end) = second.split_at(cut);
                 let beginning = Beginning::default();
-                for (pieces, written) in [(&[first][..], first), (&[start, end], second), (&[end], end), (&[first], first)] {
+                for (pieces, written) in
+                    [(&[first][..], first), (&[start, end], second), (&[end], end), (&[first], first)]
+                {
                     let expected = Sha256::digest([written, b"token\n"].concat()).to_vec();
                     assert_eq!(hash(&beginning, pieces), expected, "{pieces:?}");
                 }
