@@ -32,6 +32,7 @@ pub use aws_credential_types::{
     provider::{ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future},
 };
 
+pub(crate) use cache::Stamp;
 pub use cache::{
     CachedProvider, CredentialsCache, CredentialsCacheBuilder, LoadError, LoadErrorKind, Lookup, ServeExpired,
 };

@@ -125,7 +125,7 @@ pub(super) fn into_bytes(mut data: impl Buf) -> Bytes {
 /// Pieces shorter than this are joined, but for the first: kept as they are, they would take more memory than they hold.
 const SHORT: usize = 512;
 
-/// Reads a body to its end, hashing it on the way.
+/// Reads a body to its end.
 pub(super) struct Buffering {
     /// The first piece, which nearly always is the whole.
     first: Bytes,
@@ -135,7 +135,7 @@ pub(super) struct Buffering {
     limit: u64,
 }
 
-/// What a second piece needs.
+/// What a second piece needs: the hash is made on the way.
 struct More {
     hash: Sha256,
     pieces: Vec<Bytes>,
@@ -151,7 +151,7 @@ impl Buffering {
         &mut self,
         mut body: Pin<&mut B>,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<PayloadHash, Error>> {
+    ) -> Poll<Result<(), Error>> {
         while let Some(frame) = ready!(body.as_mut().poll_frame(cx)) {
             let mut frame = frame.map_err(|error| Error::caused_by(ErrorKind::Body, error))?;
             if let Some(data) = frame.data_mut() {
@@ -167,20 +167,22 @@ impl Buffering {
                 break;
             }
         }
-        Poll::Ready(Ok(match &mut self.more {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The hash of what was read.
+    pub(super) fn hash(&self) -> PayloadHash {
+        match &self.more {
             None => PayloadHash::of(&self.first),
-            Some(more) => {
-                more.part();
-                <[u8; 32]>::from(more.hash.finalize_reset()).into()
-            }
-        }))
+            Some(more) => <[u8; 32]>::from(more.hash.clone().finalize()).into(),
+        }
     }
 
     /// What was read.
     pub(super) fn body<B>(&mut self) -> SignedBody<B> {
         let (more, trailers) = (self.more.take(), self.trailers.take());
         let rest = (more.is_some() || trailers.is_some()).then(|| {
-            let pieces = more.map(|more| more.pieces).unwrap_or_default().into_iter();
+            let pieces = more.map(|more| more.all()).unwrap_or_default().into_iter();
             Box::new(Rest { pieces, trailers: trailers.map(|trailers| *trailers) })
         });
         let buffered = Buffered { first: mem::take(&mut self.first), rest };
@@ -209,6 +211,11 @@ impl More {
             self.part();
             self.pieces.push(piece);
         }
+    }
+
+    fn all(mut self) -> Vec<Bytes> {
+        self.part();
+        self.pieces
     }
 
     /// The pieces that were joined become one.
@@ -256,9 +263,9 @@ mod tests {
         let mut body = Pieces(pieces.clone().into());
         let cx = &mut Context::from_waker(Waker::noop());
         let mut buffering = Buffering::new(u64::MAX);
-        let Poll::Ready(Ok(hash)) = buffering.poll(Pin::new(&mut body), cx) else { panic!("the body is there") };
+        let Poll::Ready(Ok(())) = buffering.poll(Pin::new(&mut body), cx) else { panic!("the body is there") };
+        assert_eq!(buffering.hash(), PayloadHash::of(pieces.concat()));
         let signed = buffering.body::<Pieces>();
-        assert_eq!(hash, PayloadHash::of(pieces.concat()));
         let Inner::Buffered { buffered } = &signed.inner else { panic!("the body was read") };
         let kept: Vec<usize> = [&buffered.first]
             .into_iter()

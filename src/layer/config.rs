@@ -2,9 +2,10 @@ use std::{borrow::Cow, fmt, sync::OnceLock};
 
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION, header::HOST, request::Parts, uri::Authority};
 
-use super::{Payload, SigningOverrides};
+use super::{Payload, SigningOverrides, attempt::AtHand};
 use crate::{
     CredentialsCache, Environment, Error, ErrorKind,
+    lanes::Lanes,
     retry::{SkewCorrection, SkewTable},
     sign::{
         Algorithm, DATE, HeaderSelection, KeyCache, Profile, TokenHeader,
@@ -77,6 +78,7 @@ pub(super) struct Config {
     /// The region of the environment, looked up when it is first needed.
     pub(super) environment_region: OnceLock<Option<String>>,
     pub(super) keys: KeyCache,
+    pub(super) at_hand: Lanes<AtHand>,
 }
 
 /// What is done with a request.
@@ -126,6 +128,7 @@ impl Config {
             environment: Environment::process(),
             environment_region: OnceLock::new(),
             keys: KeyCache::new(),
+            at_hand: Lanes::new(),
         }
     }
 
@@ -164,6 +167,10 @@ impl Config {
     pub(super) fn fix_scope(&mut self) {
         let set = self.service.clone().zip(self.region.clone());
         self.fixed_scope = set.map(|(service, region)| Scope::new(service, region, self.profile));
+    }
+
+    pub(super) fn has_fixed_scope(&self) -> bool {
+        self.fixed_scope.is_some()
     }
 
     /// What the request says wins over the layer, which wins over the host, which wins over the environment.

@@ -2,9 +2,7 @@ use std::{
     fmt,
     future::Future,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
-    time::SystemTime,
 };
 
 use http::{Request, Response, request::Parts};
@@ -14,16 +12,12 @@ use tower::{BoxError, Service};
 
 use super::{
     SignedBody,
-    attempt::Attempt,
+    attempt::{Attempt, Key, Moment},
     body::Buffering,
     chunked::{Chunked, Chunking},
     observe::Watch,
 };
-use crate::{
-    CredentialsCache, Error,
-    credentials::{Credentials, Lookup},
-    sign::{Draft, PayloadHash},
-};
+use crate::{Error, credentials::Lookup, sign::PayloadHash};
 
 pin_project! {
     /// The future of [`SigV4`](crate::SigV4): reads the body where it is hashed, waits for credentials, signs, and calls the
@@ -64,47 +58,49 @@ enum Load<B> {
     Chunked(Box<Chunked>, B),
 }
 
-/// The credentials, and the time to sign at. Cached ones are there at once.
-fn poll_credentials(
-    cache: &CredentialsCache,
-    lookup: &mut Option<Lookup>,
-    cx: &mut Context<'_>,
-) -> Poll<Result<(Arc<Credentials>, SystemTime), Error>> {
-    let lookup = if let Some(lookup) = lookup {
-        lookup
-    } else {
-        let now = cache.now();
-        if let Some(credentials) = cache.try_get_at(now) {
-            return Poll::Ready(Ok((credentials, now)));
-        }
-        lookup.insert(cache.get_at(now))
-    };
-    let credentials = ready!(Pin::new(lookup).poll(cx))?;
-    Poll::Ready(Ok((credentials, cache.now())))
-}
-
 impl Attempt {
+    /// The key, and when it is there. A cached one is at once.
+    fn poll_key(
+        &self,
+        parts: &Parts,
+        lookup: &mut Option<Lookup>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(Moment, Key), Error>> {
+        let lookup = if let Some(lookup) = lookup {
+            lookup
+        } else {
+            let moment = self.moment(parts);
+            if let Some(key) = self.key(moment) {
+                return Poll::Ready(Ok((moment, key)));
+            }
+            lookup.insert(self.cache().get_at(moment.clock))
+        };
+        let credentials = ready!(Pin::new(lookup).poll(cx))?;
+        Poll::Ready(Ok((self.moment(parts), Key::Of(credentials, None))))
+    }
+
     fn sign_load<B>(
         &mut self,
         parts: &mut Parts,
         load: Load<B>,
-        with: (Arc<Credentials>, SystemTime),
+        moment: Moment,
+        key: Key,
     ) -> Result<SignedBody<B>, Error> {
         match load {
-            Load::Ready(payload, body) => {
-                self.sign(parts, payload, with, |draft, parts, credentials| draft.sign(parts, credentials).map(drop))?;
-                Ok(body)
-            }
+            Load::Ready(payload, body) => self.sign_headers(parts, payload, moment, key).map(|()| body),
             Load::Chunked(chunked, body) => {
                 chunked.prepare(&mut parts.headers)?;
                 let payload = chunked.payload_hash();
-                let sign = |draft: &Draft<'_>, parts: &mut Parts, credentials: &Credentials| {
-                    draft.sign_chunked(parts, credentials)
-                };
-                let signer = self.sign(parts, payload, with, sign)?;
-                Ok(SignedBody::chunked(body, Chunking::new(*chunked, signer)))
+                let chunking = self.sign(parts, payload, moment, key, |draft, parts, prepared| {
+                    draft.sign_chunked(parts, prepared).map(|signer| Chunking::new(*chunked, signer))
+                })?;
+                Ok(SignedBody::chunked(body, chunking))
             }
         }
+    }
+
+    fn sign_headers(&mut self, parts: &mut Parts, payload: PayloadHash, moment: Moment, key: Key) -> Result<(), Error> {
+        self.sign(parts, payload, moment, key, |draft, parts, prepared| draft.sign(parts, prepared).map(drop))
     }
 }
 
@@ -164,22 +160,19 @@ where
                     let read = ready!(watch.within(|| buffering.poll(body, cx)));
                     let (Some(waiting), Some(attempt)) = (&mut *job, &mut *this.attempt) else { return Poll::Pending };
                     match read {
-                        Ok(payload) => {
-                            let cache = attempt.cache();
-                            let now = cache.now();
-                            let Some(credentials) = cache.try_get_at(now) else {
+                        Ok(()) => {
+                            // Before the hash is made: a processor looks no further while it reads a clock or takes a lock,
+                            // but it begins to sign while it hashes.
+                            let moment = attempt.moment(&waiting.parts);
+                            let key = attempt.key(moment);
+                            let payload = buffering.hash();
+                            let Some(key) = key else {
                                 let (job, load) = (job.take(), Some(Load::Ready(payload, buffering.body())));
                                 this.state.set(State::Signing { job, load, lookup: None });
                                 continue;
                             };
-                            let signed = watch.within(|| {
-                                attempt.sign(
-                                    &mut waiting.parts,
-                                    payload,
-                                    (credentials, now),
-                                    |draft, parts, credentials| draft.sign(parts, credentials).map(drop),
-                                )
-                            });
+                            let signed =
+                                watch.within(|| attempt.sign_headers(&mut waiting.parts, payload, moment, key));
                             (job, signed.map(|()| buffering.body()))
                         }
                         Err(error) => (job, Err(error)),
@@ -187,10 +180,10 @@ where
                 }
                 StateProjection::Signing { job, load, lookup } => {
                     let (Some(waiting), Some(attempt)) = (&mut *job, &mut *this.attempt) else { return Poll::Pending };
-                    let found = ready!(watch.within(|| poll_credentials(attempt.cache(), lookup, cx)));
+                    let found = ready!(watch.within(|| attempt.poll_key(&waiting.parts, lookup, cx)));
                     match (found, load.take()) {
-                        (Ok(found), Some(load)) => {
-                            let signed = watch.within(|| attempt.sign_load(&mut waiting.parts, load, found));
+                        (Ok((moment, key)), Some(load)) => {
+                            let signed = watch.within(|| attempt.sign_load(&mut waiting.parts, load, moment, key));
                             (job, signed)
                         }
                         (Ok(_), None) => return Poll::Pending,

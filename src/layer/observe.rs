@@ -4,7 +4,10 @@
 use tracing::{Span, field::Empty};
 
 use super::config::Scope;
-use crate::{Error, credentials::Credentials, sign::PayloadHash};
+use crate::{
+    Error,
+    sign::{PayloadHash, Prepared},
+};
 
 /// The span in which the layer works on one request; the inner service's own work lies outside.
 pub(super) struct Watch {
@@ -28,14 +31,14 @@ impl Watch {
     }
 
     /// The request has its signature.
-    pub(super) fn signed(scope: &Scope<'_>, payload: &PayloadHash, credentials: &Credentials, offset_s: i64) {
+    pub(super) fn signed(scope: &Scope<'_>, payload: &PayloadHash, prepared: &Prepared, offset_s: i64) {
         let payload = if payload.is_word() { payload.as_str() } else { "hashed" };
         Span::current().record("service", &*scope.service).record("region", &*scope.region).record("payload", payload);
         tracing::debug!(
             service = &*scope.service,
             region = &*scope.region,
             payload,
-            access_key_id = credentials.access_key_id(),
+            access_key_id = prepared.access_key_id(),
             clock_offset_s = offset_s,
             "request signed"
         );
@@ -68,7 +71,7 @@ impl Watch {
         work()
     }
 
-    pub(super) fn signed(_: &Scope<'_>, _: &PayloadHash, _: &Credentials, _: i64) {}
+    pub(super) fn signed(_: &Scope<'_>, _: &PayloadHash, _: &Prepared, _: i64) {}
 
     pub(super) fn failed(&self, error: Error) -> Error {
         error

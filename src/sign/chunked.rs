@@ -18,7 +18,6 @@
 
 use std::sync::Arc;
 
-use aws_credential_types::Credentials;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, request::Parts};
 use sha2::{Digest, Sha256};
@@ -245,15 +244,17 @@ impl ChunkSigner {
 
 impl Draft<'_> {
     /// Signs the request's headers, as [`Draft::sign`] does: what comes back signs the chunks of its body.
-    pub(crate) fn sign_chunked(&self, parts: &mut Parts, credentials: &Credentials) -> Result<ChunkSigner, SignError> {
-        let (seed, prepared) = self.sign_with_key(parts, credentials)?;
-        Ok(ChunkSigner::new(&prepared, self.settings.algorithm, seed))
+    pub(crate) fn sign_chunked(&self, parts: &mut Parts, prepared: &Prepared) -> Result<ChunkSigner, SignError> {
+        let seed = self.sign(parts, prepared)?;
+        Ok(ChunkSigner::new(prepared, self.settings.algorithm, seed))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
+
+    use aws_credential_types::Credentials;
 
     use http::header::CONTENT_LENGTH;
 
@@ -293,7 +294,7 @@ mod tests {
         // 24 May 2013
         let time = UNIX_EPOCH + Duration::from_secs(1_369_353_600);
         let draft = Draft { settings, payload: framing.payload_hash(), time };
-        let signer = draft.sign_chunked(&mut parts, &credentials()).unwrap();
+        let signer = draft.sign_chunked(&mut parts, &draft.prepared(&credentials()).unwrap()).unwrap();
         let authorization = parts.headers["authorization"].to_str().unwrap();
         assert!(authorization.ends_with(signer.previous.as_str()), "{authorization}");
         assert_eq!(parts.headers["x-amz-content-sha256"], framing.payload_hash().as_str());

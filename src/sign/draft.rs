@@ -56,7 +56,7 @@ pub(crate) struct Draft<'a> {
 
 /// What the request is signed with, and as.
 pub(super) struct Pieces<'a> {
-    pub(super) prepared: Arc<Prepared>,
+    pub(super) prepared: &'a Prepared,
     pub(super) host: Host<'a>,
     /// The path as it goes out.
     pub(super) path: Cow<'a, str>,
@@ -68,29 +68,25 @@ pub(super) struct Pieces<'a> {
 pub(super) type Own<'a> = (&'static str, Option<&'a [u8]>);
 
 impl<'a> Draft<'a> {
-    /// Signs the request's headers. The request is changed only when nothing can fail any more.
-    pub(crate) fn sign(&self, parts: &mut Parts, credentials: &Credentials) -> Result<Signature, SignError> {
-        self.sign_with_key(parts, credentials).map(|(signature, _)| signature)
+    /// What signs with these credentials, at this time.
+    pub(crate) fn prepared(&self, credentials: &Credentials) -> Result<Arc<Prepared>, SignError> {
+        self.settings.keys.get(credentials, &self.scope(), self.time)
     }
 
-    /// The same, and the key is handed out that made the signature.
-    pub(super) fn sign_with_key(
-        &self,
-        parts: &mut Parts,
-        credentials: &Credentials,
-    ) -> Result<(Signature, Arc<Prepared>), SignError> {
-        let pieces = self.pieces(parts, credentials)?;
+    /// Signs the request's headers. The request is changed only when nothing can fail any more.
+    pub(crate) fn sign(&self, parts: &mut Parts, prepared: &Prepared) -> Result<Signature, SignError> {
+        let pieces = self.pieces(parts, prepared)?;
         let query = Query::of(&parts.uri);
         let earlier = Earlier::of(&parts.headers);
         let sends_hash = self.sends_hash(&earlier);
         let own = self.own(&pieces, sends_hash);
         let mut headers = SignedHeaders::default();
         headers.take(&parts.headers, self.settings.headers, &own);
-        let mut authorization = self.authorization(&pieces.prepared, &headers);
-        let names = pieces.prepared.authorization.len();
+        let mut authorization = self.authorization(prepared, &headers);
+        let names = prepared.authorization.len();
         let request = self.canonical(parts, &pieces, &query, &headers, &authorization[names..]);
-        let hash = request.hash_after(&pieces.prepared.beginning, self.last_shared(&pieces));
-        let signature = pieces.prepared.sign(hash);
+        let hash = request.hash_after(&prepared.beginning, self.last_shared(&pieces));
+        let signature = prepared.sign(hash);
 
         authorization.put(SIGNATURE);
         authorization.put(signature.as_bytes());
@@ -98,10 +94,10 @@ impl<'a> Draft<'a> {
         authorization.set_sensitive(true);
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
-        let date = pieces.prepared.date.header()?;
+        let date = prepared.date.header()?;
         let uri = rewritten(&parts.uri, &pieces.path, &query, &pieces.host)?;
         drop((headers, query));
-        let Pieces { prepared, token_header, .. } = pieces;
+        let token_header = pieces.token_header;
         change(&mut parts.headers, |headers| {
             if earlier.is_signed {
                 for name in TokenHeader::ALL.map(TokenHeader::name).into_iter().chain([&REGION_SET]) {
@@ -123,28 +119,29 @@ impl<'a> Draft<'a> {
         if let Some(uri) = uri {
             parts.uri = uri;
         }
-        Ok((signature, prepared))
+        Ok(signature)
     }
 
     /// The same steps, with the texts kept and the request left alone.
     pub(crate) fn explain(&self, parts: &Parts, credentials: &Credentials) -> Result<Explanation, SignError> {
-        let pieces = self.pieces(parts, credentials)?;
+        let prepared = self.prepared(credentials)?;
+        let pieces = self.pieces(parts, &prepared)?;
         let query = Query::of(&parts.uri);
         let own = self.own(&pieces, self.sends_hash(&Earlier::of(&parts.headers)));
         let mut headers = SignedHeaders::default();
         headers.take(&parts.headers, self.settings.headers, &own);
         let names = headers.names();
-        Ok(Self::explanation(&self.canonical(parts, &pieces, &query, &headers, &names), &pieces.prepared))
+        Ok(Self::explanation(&self.canonical(parts, &pieces, &query, &headers, &names), &prepared))
     }
 
-    pub(super) fn pieces<'p>(&self, parts: &'p Parts, credentials: &Credentials) -> Result<Pieces<'p>, SignError>
+    pub(super) fn pieces<'p>(&self, parts: &'p Parts, prepared: &'p Prepared) -> Result<Pieces<'p>, SignError>
     where
         'a: 'p,
     {
-        let Settings { keys, profile, host, .. } = self.settings;
+        let Settings { profile, host, .. } = self.settings;
         let host = Host::of(&parts.headers, &parts.uri, host)?;
         Ok(Pieces {
-            prepared: keys.get(credentials, &self.scope(), self.time)?,
+            prepared,
             token_header: profile.token_header.of_request(&host.value, &parts.uri),
             host,
             path: wire_path(parts.uri.path(), *profile),
@@ -341,14 +338,15 @@ mod tests {
             };
 
             let path = request.target.as_str().into();
-            let pieces = Pieces { path, ..draft.pieces(&parts, &case.credentials()).unwrap() };
+            let prepared = draft.prepared(&case.credentials()).unwrap();
+            let pieces = Pieces { path, ..draft.pieces(&parts, &prepared).unwrap() };
             let query = Query::default();
             let own = draft.own(&pieces, false);
             let mut headers = SignedHeaders::default();
             headers.take(&parts.headers, settings.headers, &own);
             let names = headers.names();
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
-            check("header", &Draft::explanation(&request, &pieces.prepared));
+            check("header", &Draft::explanation(&request, &prepared));
 
             let own = draft.own_beside(&pieces, draft.sends_hash_beside(&parts.headers));
             let mut headers = SignedHeaders::default();
@@ -356,7 +354,7 @@ mod tests {
             let (text, parameters) = draft.unsigned(&case.credentials(), &pieces, &query, &headers, case.expires_in());
             let (query, names) = (Query::new(&text, parameters), headers.names());
             let request = draft.canonical(&parts, &pieces, &query, &headers, &names);
-            check("query", &Draft::explanation(&request, &pieces.prepared));
+            check("query", &Draft::explanation(&request, &prepared));
             println!("passed on its raw path: {} ({reason})", case.name);
             passed.push(case.name.clone());
         }

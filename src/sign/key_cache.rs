@@ -229,7 +229,9 @@ mod tests {
             assert_eq!(*prepared.start, *format!("AWS4-HMAC-SHA256\n{date}\n{scope}\n").as_bytes());
             let authorization = format!("AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/{scope}, SignedHeaders=");
             assert_eq!(*prepared.authorization, *authorization.as_bytes());
-            assert_eq!(prepared.credential(Algorithm::Hmac), format!("AKIDEXAMPLE/{scope}").as_bytes());
+            assert_eq!(prepared.credential(), format!("AKIDEXAMPLE/{scope}").as_bytes());
+            assert_eq!(prepared.access_key_id(), "AKIDEXAMPLE");
+            assert!(prepared.is_of(time) && !prepared.is_of(time + Duration::from_millis(1)));
             let whole = [&prepared.start[..], &hex_of([7; 32])].concat();
             assert_eq!(prepared.sign([7; 32]), prepared.key.sign(&[&whole]));
             date.to_owned()

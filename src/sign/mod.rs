@@ -64,6 +64,7 @@ pub use headers::HeaderSelection;
 pub(crate) use headers::says_chunked;
 pub(crate) use key_cache::KeyCache;
 pub use payload::PayloadHash;
+pub(crate) use prepared::Prepared;
 pub use profile::{DefaultPayload, PathEncoding, Profile, TokenHeader, TokenPlacement};
 pub use signature::{Explanation, Signature};
 pub(crate) use string_to_sign::Algorithm;
@@ -170,7 +171,9 @@ impl Signer {
     where
         P: TryInto<PayloadHash, Error: Into<SignError>>,
     {
-        self.draft(payload_hash, time)?.sign(parts, credentials)
+        let draft = self.draft(payload_hash, time)?;
+        let prepared = draft.prepared(credentials)?;
+        draft.sign(parts, &prepared)
     }
 
     /// Signs the request in its query: what remains is a URL that anyone can use, with the headers that were signed, until

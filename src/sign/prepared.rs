@@ -3,6 +3,7 @@
 use std::{
     ptr,
     sync::{Arc, OnceLock, PoisonError, RwLock},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use aws_credential_types::Credentials;
@@ -25,7 +26,7 @@ const CREDENTIAL: &[u8] = b" Credential=";
 const SIGNED_HEADERS: &[u8] = b", SignedHeaders=";
 
 /// What signing with some credentials, for a region and a service, needs in one second.
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// Since 1 January 1970.
     pub(super) second: u64,
     pub(super) key: Arc<SigningKey>,
@@ -65,9 +66,21 @@ impl Prepared {
     }
 
     /// What stands in `authorization` as the credential: `AKIDEXAMPLE/20150830/us-east-1/iam/aws4_request`.
-    pub(super) fn credential(&self, algorithm: Algorithm) -> &[u8] {
-        let start = algorithm.name().len() + CREDENTIAL.len();
+    pub(super) fn credential(&self) -> &[u8] {
+        let start = self.authorization.iter().take_while(|byte| **byte != b'=').count() + 1;
         &self.authorization[start..self.authorization.len() - SIGNED_HEADERS.len()]
+    }
+
+    /// Whose signatures these are.
+    pub(crate) fn access_key_id(&self) -> &str {
+        let id = self.credential().split(|byte| *byte == b'/').next().unwrap_or_default();
+        // It was found to be ASCII.
+        std::str::from_utf8(id).unwrap_or_default()
+    }
+
+    /// Whether this is of the second that a time lies in.
+    pub(crate) fn is_of(&self, time: SystemTime) -> bool {
+        time.duration_since(UNIX_EPOCH).is_ok_and(|since| since.as_secs() == self.second)
     }
 
     /// Signs the request whose canonical request has this hash.

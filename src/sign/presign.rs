@@ -27,7 +27,9 @@ impl Draft<'_> {
         credentials: &Credentials,
         expires_in: Duration,
     ) -> Result<Signature, SignError> {
-        let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
+        self.check_presigned(parts, credentials, expires_in)?;
+        let prepared = self.prepared(credentials)?;
+        let pieces = self.pieces(parts, &prepared)?;
         let sends_hash = self.sends_hash_beside(&parts.headers);
         let own = self.own_beside(&pieces, sends_hash);
         let sign = |request: &CanonicalRequest<'_, '_>| pieces.prepared.sign(request.hash());
@@ -56,9 +58,11 @@ impl Draft<'_> {
         credentials: &Credentials,
         expires_in: Duration,
     ) -> Result<Explanation, SignError> {
-        let pieces = self.pieces_to_presign(parts, credentials, expires_in)?;
+        self.check_presigned(parts, credentials, expires_in)?;
+        let prepared = self.prepared(credentials)?;
+        let pieces = self.pieces(parts, &prepared)?;
         let own = self.own_beside(&pieces, self.sends_hash_beside(&parts.headers));
-        let explain = |request: &CanonicalRequest<'_, '_>| Self::explanation(request, &pieces.prepared);
+        let explain = |request: &CanonicalRequest<'_, '_>| Self::explanation(request, pieces.prepared);
         let (explanation, _) = self.canonical_url(parts, credentials, &pieces, &own, expires_in, explain);
         Ok(explanation)
     }
@@ -82,15 +86,8 @@ impl Draft<'_> {
         (made, text)
     }
 
-    fn pieces_to_presign<'p>(
-        &self,
-        parts: &'p Parts,
-        credentials: &Credentials,
-        expires_in: Duration,
-    ) -> Result<Pieces<'p>, SignError>
-    where
-        Self: 'p,
-    {
+    /// Whether the request can become a URL that lives this long.
+    fn check_presigned(&self, parts: &Parts, credentials: &Credentials, expires_in: Duration) -> Result<(), SignError> {
         if !(1..=LONGEST).contains(&expires_in.as_secs()) {
             return Err(SignError::Expiry(expires_in));
         }
@@ -100,11 +97,11 @@ impl Draft<'_> {
                 return Err(SignError::CredentialsExpireFirst { left });
             }
         }
-        let name = |parameter: &'p str| parameter.split('=').next().and_then(|name| auth_parameter(name.as_bytes()));
+        let name = |parameter: &str| parameter.split('=').next().and_then(|name| auth_parameter(name.as_bytes()));
         if let Some(name) = parts.uri.query().and_then(|query| query.split('&').find_map(name)) {
             return Err(SignError::AlreadyPresigned(name.to_owned()));
         }
-        self.pieces(parts, credentials)
+        Ok(())
     }
 
     /// The headers that go with a URL, host and payload hash; whatever else a signature brings stands in it.
@@ -135,8 +132,8 @@ impl Draft<'_> {
         expires_in: Duration,
     ) -> (Vec<u8>, Parameters) {
         let path = pieces.path.as_bytes();
-        let (prepared, algorithm) = (&pieces.prepared, self.settings.algorithm);
-        let make = || SharedParameters::new(algorithm, prepared.credential(algorithm), prepared.date);
+        let prepared = &pieces.prepared;
+        let make = || SharedParameters::new(self.settings.algorithm, prepared.credential(), prepared.date);
         let shared = prepared.parameters.get_or_init(make);
         let token = credentials.session_token().unwrap_or_default();
         let mut text = Vec::with_capacity(path.len() + query.text().len() + shared.text.len() + token.len() + 360);

@@ -54,6 +54,7 @@ use std::{
 
 use aws_credential_types::{Credentials, provider::ProvideCredentials};
 
+pub(crate) use self::front::Stamp;
 pub use self::{
     builder::CredentialsCacheBuilder,
     error::{LoadError, LoadErrorKind},
@@ -117,7 +118,7 @@ impl CredentialsCache {
     /// [`get`](Self::get) for a caller that has read the cache's clock already.
     pub fn get_at(&self, now: SystemTime) -> Lookup {
         match self.0.hit(now) {
-            Some(credentials) => Lookup::known(Ok(credentials)),
+            Some((credentials, _)) => Lookup::known(Ok(credentials)),
             None => self.lookup(now, Duration::ZERO).map_or_else(|lookup| lookup, Lookup::known),
         }
     }
@@ -125,7 +126,20 @@ impl CredentialsCache {
     /// Credentials without waiting for them: `None` where a refresh has to be waited for or has failed, and then
     /// [`get_at`](Self::get_at) says more.
     pub fn try_get_at(&self, now: SystemTime) -> Option<Arc<Credentials>> {
-        self.0.hit(now).or_else(|| self.0.answer(now, Duration::ZERO)?.ok())
+        self.try_get_stamped(now).map(|(credentials, _)| credentials)
+    }
+
+    /// The same, and a stamp where there was nothing to decide.
+    pub(crate) fn try_get_stamped(&self, now: SystemTime) -> Option<(Arc<Credentials>, Option<Stamp>)> {
+        if let Some((credentials, stamp)) = self.0.hit(now) {
+            return Some((credentials, Some(stamp)));
+        }
+        self.0.answer(now, Duration::ZERO)?.ok().map(|credentials| (credentials, None))
+    }
+
+    /// Whether the credentials that this stamp came with would be given out again.
+    pub(crate) fn holds(&self, stamp: Stamp, now: SystemTime) -> bool {
+        self.0.holds(stamp, now)
     }
 
     /// Credentials that stay valid for at least this long, as a presigned URL needs them.

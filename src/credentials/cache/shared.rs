@@ -18,7 +18,7 @@ use tokio::{runtime::Handle, time::Instant};
 use super::{
     LoadError,
     builder::Settings,
-    front::Front,
+    front::{Front, Stamp},
     observe, policy,
     state::{Answer, Decision, Joined, State},
 };
@@ -50,8 +50,12 @@ impl Shared {
     }
 
     /// The credentials, where there is nothing to decide.
-    pub(super) fn hit(&self, now: SystemTime) -> Option<Arc<Credentials>> {
+    pub(super) fn hit(&self, now: SystemTime) -> Option<(Arc<Credentials>, Stamp)> {
         self.front.hit(now)
+    }
+
+    pub(super) fn holds(&self, stamp: Stamp, now: SystemTime) -> bool {
+        self.front.holds(stamp, now)
     }
 
     /// What is held and can still be served, with no thought of refreshing it.

@@ -75,7 +75,7 @@ impl Signer {
         let mut headers = parts.headers.clone();
         chunked.prepare(&mut headers)?;
         mem::swap(&mut parts.headers, &mut headers);
-        match draft.sign_chunked(parts, credentials) {
+        match draft.prepared(credentials).and_then(|prepared| draft.sign_chunked(parts, &prepared)) {
             Ok(signer) => Ok(SignedBody::chunked(body, Chunking::new(chunked, signer))),
             Err(error) => {
                 parts.headers = headers;
