@@ -85,6 +85,7 @@ impl<'a> Draft<'a> {
         let mut authorization = self.authorization(prepared, &headers);
         let names = prepared.authorization.len();
         let request = self.canonical(parts, &pieces, &query, &headers, &authorization[names..]);
+        let (date, token) = (prepared.date.header()?, prepared.token.clone());
         let hash = request.hash_after(&prepared.beginning, self.last_shared(&pieces));
         let signature = prepared.sign(hash);
 
@@ -94,7 +95,6 @@ impl<'a> Draft<'a> {
         authorization.set_sensitive(true);
         let content_sha256 = sends_hash.then(|| self.payload.header()).transpose()?;
         let region_set = self.scope().region_set().map(HeaderValue::from_bytes).transpose()?;
-        let date = prepared.date.header()?;
         let uri = rewritten(&parts.uri, &pieces.path, &query, &pieces.host)?;
         drop((headers, query));
         let token_header = pieces.token_header;
@@ -108,8 +108,8 @@ impl<'a> Draft<'a> {
             if let Some(region_set) = region_set {
                 headers.try_insert(&REGION_SET, region_set)?;
             }
-            if let Some(token) = &prepared.token {
-                headers.try_insert(token_header.name(), token.clone())?;
+            if let Some(token) = token {
+                headers.try_insert(token_header.name(), token)?;
             }
             if let Some(content_sha256) = content_sha256 {
                 headers.try_insert(&CONTENT_SHA256, content_sha256)?;
