@@ -1,10 +1,13 @@
-use std::{fmt, process::Stdio, time::Duration};
+use std::{fmt, future::poll_fn, io, pin::Pin, process::Stdio, time::Duration};
 
 use aws_credential_types::{
     Credentials,
     provider::{ProvideCredentials, error::CredentialsError, future},
 };
-use tokio::{io::AsyncReadExt, process::Command};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    process::Command,
+};
 
 use super::{
     ProviderFailure,
@@ -17,7 +20,7 @@ const NAME: &str = "process";
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// No answer comes near it: it holds a key, a secret, a token and two short strings.
-const MAX_ANSWER: u64 = 64 * 1024;
+const MAX_ANSWER: usize = 64 * 1024;
 
 /// Credentials that a program writes to its standard output: `credential_process`.
 ///
@@ -100,10 +103,10 @@ impl ProcessProvider {
             .map_err(|error| broken("the shell for the program does not start", error))?;
         let mut answer = Vec::new();
         if let Some(output) = child.stdout.take() {
-            let read = output.take(MAX_ANSWER + 1).read_to_end(&mut answer).await;
+            let read = read_beyond(MAX_ANSWER, output, &mut answer).await;
             read.map_err(|error| broken("the program's output cannot be read", error))?;
         }
-        if answer.len() as u64 > MAX_ANSWER {
+        if answer.len() > MAX_ANSWER {
             return Err(unreadable(&format!("more than {MAX_ANSWER} bytes"), None));
         }
         let status = child.wait().await.map_err(|error| broken("the program's end cannot be waited for", error))?;
@@ -114,6 +117,20 @@ impl ProcessProvider {
         }
         Ok(answer)
     }
+}
+
+/// Reads to the end, or until there is more than so much. Tokio's own helpers for this take a second of a clean build.
+async fn read_beyond(limit: usize, mut output: impl AsyncRead + Unpin, answer: &mut Vec<u8>) -> io::Result<()> {
+    let mut room = [0; 4096];
+    while answer.len() <= limit {
+        let mut read = ReadBuf::new(&mut room);
+        poll_fn(|cx| Pin::new(&mut output).poll_read(cx, &mut read)).await?;
+        if read.filled().is_empty() {
+            break;
+        }
+        answer.extend_from_slice(read.filled());
+    }
+    Ok(())
 }
 
 fn shell(command: &str) -> Command {
