@@ -1,8 +1,9 @@
 //! How a request is signed: pure functions of a request, credentials and a time.
 //!
 //! The files are the steps: [`Signer`] brings path, query and host into one spelling (`uri`), selects the headers
-//! (`headers`), hashes the canonical request while it is written (`canonical`), and signs the string to sign
-//! (`string_to_sign`) with a key that is derived once a day (`key`), and begins once a second (`prepared`, `key_cache`).
+//! (`headers`), hashes the canonical request while it is written (`canonical`), from where it differs from an earlier one
+//! (`beginning`), and signs the string to sign (`string_to_sign`) with a key that is derived once a day (`key`), and begins
+//! once a second (`prepared`, `key_cache`).
 //!
 //! ```
 //! use std::time::{Duration, UNIX_EPOCH};

@@ -92,7 +92,7 @@ impl Case {
         self.headers.retain(|(name, _)| !names.contains(name));
     }
 
-    fn signer(&self) -> Signer {
+    pub(crate) fn signer(&self) -> Signer {
         let selection = if self.all_headers { HeaderSelection::all() } else { HeaderSelection::stable() };
         Signer::new(self.service, self.region.clone()).headers(selection)
     }
@@ -105,7 +105,11 @@ impl Case {
     }
 
     pub(crate) fn sign(&self, parts: &mut Parts) -> Result<Signature, SignError> {
-        let (signer, payload, credentials) = (self.signer(), self.payload_hash(), self.credentials());
+        self.sign_by(&self.signer(), parts)
+    }
+
+    pub(crate) fn sign_by(&self, signer: &Signer, parts: &mut Parts) -> Result<Signature, SignError> {
+        let (payload, credentials) = (self.payload_hash(), self.credentials());
         match self.expires_in {
             None => signer.sign(parts, payload, &credentials, self.time()),
             Some(seconds) => signer.presign(parts, payload, &credentials, self.time(), Duration::from_secs(seconds)),

@@ -11,12 +11,14 @@ mod generate;
 
 use std::{
     collections::BTreeMap,
+    fmt::Debug,
     sync::{Mutex, PoisonError},
 };
 
 use case::{Case, Pair};
 use differences::{DIFFERENCES, Difference};
 use proptest::{
+    arbitrary::any,
     strategy::Strategy,
     test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner},
 };
@@ -76,7 +78,7 @@ impl Tally {
 }
 
 /// Runs a test on the same requests each time.
-fn for_each(cases: impl Strategy<Value = Case>, test: impl Fn(&Case) -> Result<(), TestCaseError>) {
+fn for_each<T: Debug>(cases: impl Strategy<Value = T>, test: impl Fn(&T) -> Result<(), TestCaseError>) {
     let config = Config { cases: REQUESTS, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     if let Err(error) = runner.run(&cases, |case| test(&case)) {
@@ -98,6 +100,33 @@ fn headers_are_signed_as_aws_signs_them() {
 #[test]
 fn queries_are_presigned_as_aws_presigns_them() {
     compare_all("queries", generate::presigned(), |difference| difference.in_queries);
+}
+
+/// One signer has signed others in the same second, and hashed what they begin with. Half of them begin alike: only what
+/// stands behind the token differs.
+#[test]
+fn what_was_signed_before_changes_nothing() {
+    for_each((generate::signed(), generate::signed(), any::<bool>()), |(one, other, is_alike)| {
+        let mut next = Case {
+            service: one.service,
+            region: one.region.clone(),
+            access_key_id: one.access_key_id.clone(),
+            secret: one.secret.clone(),
+            token: one.token.clone(),
+            seconds: one.seconds,
+            all_headers: one.all_headers,
+            ..if *is_alike { one } else { other }.clone()
+        };
+        next.headers.push(("x-amz-target", b"another".to_vec()));
+        let signer = one.signer();
+        for case in [one, &next, one, &next] {
+            let (mut parts, mut alone) = (case.parts(), case.parts());
+            case.sign_by(&signer, &mut parts).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            case.sign(&mut alone).map_err(|error| TestCaseError::fail(error.to_string()))?;
+            proptest::prop_assert_eq!(parts.headers, alone.headers);
+        }
+        Ok(())
+    });
 }
 
 /// What goes out is spelled so that signing it once more at the same time changes nothing.

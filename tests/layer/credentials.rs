@@ -118,6 +118,36 @@ async fn cached_credentials_and_a_body_that_is_there_are_signed_at_the_first_pol
     assert_eq!((source.calls(), sent.load(Ordering::SeqCst)), (1, 2));
 }
 
+/// The clock stands still, and what a thread signed with last is at hand for all of its second.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_was_rejected_is_at_hand_for_no_thread() {
+    let source = Source::new([Ok(lasting()), Ok(temporary())]);
+    source.answer_one();
+    let credentials = cache(source.clone());
+    let (_, inner) = counting();
+    let service = SigV4Layer::new("dynamodb", "eu-central-1", credentials.clone()).layer(inner);
+    let runtime = tokio::runtime::Handle::current();
+    let token = || {
+        let answer = runtime.block_on(service.clone().oneshot(request())).unwrap();
+        header(answer.body(), "x-amz-security-token").map(str::to_owned)
+    };
+    let both = std::sync::Barrier::new(2);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                assert_eq!([token(), token()], [None, None]);
+                if both.wait().is_leader() {
+                    credentials.invalidate(KEY_ID);
+                    source.answer_one();
+                }
+                both.wait();
+                assert_eq!([token().as_deref(), token().as_deref()], [Some(TOKEN); 2]);
+            });
+        }
+    });
+    assert_eq!(source.calls(), 2);
+}
+
 #[tokio::test]
 async fn who_gives_up_cancels_nobody_elses_refresh() {
     let source = Source::new([Ok(lasting())]);

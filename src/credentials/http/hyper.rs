@@ -10,16 +10,23 @@ use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header::HOST, uri::Scheme};
 use http_body::{Body, Frame};
 use http_body_util::Full;
-use hyper::{body::Incoming, client::conn::http1};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper::{
+    body::Incoming,
+    client::conn::http1,
+    rt::{Read, Write},
+};
 use hyper_util::{client::legacy::connect::HttpConnector, rt::TokioIo};
-use tokio::net::TcpStream;
+use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use tokio_rustls::TlsConnector;
 use tower::{BoxError, ServiceExt, service_fn};
 
 use super::{HttpClient, HttpError, HttpErrorKind};
 use crate::sign::shown_host;
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
+/// TCP, or TLS over it.
+trait Stream: Read + Write + Send + Unpin {}
+
+impl<T: Read + Write + Send + Unpin> Stream for T {}
 
 const CONNECT: Duration = Duration::from_secs(3);
 
@@ -54,7 +61,7 @@ async fn exchange(connector: Connector, request: Request<Full<Bytes>>) -> Result
 }
 
 /// A connection that no task drives: it is gone, whatever is still to be sent or read, with who waits for its answer.
-struct Driven(Option<http1::Connection<Stream, Full<Bytes>>>);
+struct Driven(Option<http1::Connection<Box<dyn Stream>, Full<Bytes>>>);
 
 impl Driven {
     /// What goes wrong with it shows in the answer or in its body.
@@ -94,11 +101,20 @@ fn to_origin(mut request: Request<Full<Bytes>>) -> Result<Request<Full<Bytes>>, 
     Ok(request)
 }
 
+fn client(roots: RootCertStore) -> Result<TlsConnector, rustls::Error> {
+    // Named here: where ring and aws-lc-rs are both in the tree, rustls has no default and panics.
+    let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
 /// Connects to `http` at once, and builds what `https` needs when it is first asked for.
 #[derive(Clone)]
 struct Connector {
     tcp: HttpConnector,
-    tls: Arc<OnceLock<HttpsConnector<HttpConnector>>>,
+    tls: Arc<OnceLock<TlsConnector>>,
 }
 
 impl Connector {
@@ -110,24 +126,22 @@ impl Connector {
         Self { tcp, tls: Arc::default() }
     }
 
-    fn tls(&self) -> Result<HttpsConnector<HttpConnector>, rustls::Error> {
+    fn tls(&self) -> Result<TlsConnector, rustls::Error> {
         if let Some(connector) = self.tls.get() {
             return Ok(connector.clone());
         }
-        // Named here: where ring and aws-lc-rs are both in the tree, rustls has no default and panics.
-        let built = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())?
-            .https_only()
-            .enable_http1()
-            .wrap_connector(self.tcp.clone());
+        let built = client(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })?;
         Ok(self.tls.get_or_init(|| built).clone())
     }
 
-    async fn connect(self, uri: Uri) -> Result<Stream, BoxError> {
-        if uri.scheme() == Some(&Scheme::HTTPS) {
-            return self.tls()?.oneshot(uri).await;
+    async fn connect(self, uri: Uri) -> Result<Box<dyn Stream>, BoxError> {
+        if uri.scheme() != Some(&Scheme::HTTPS) {
+            return Ok(Box::new(self.tcp.oneshot(uri).await?));
         }
-        Ok(MaybeHttpsStream::Http(self.tcp.oneshot(uri).await?))
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        let (tls, name) = (self.tls()?, ServerName::try_from(host.to_owned())?);
+        let stream = self.tcp.oneshot(uri).await?.into_inner();
+        Ok(Box::new(TokioIo::new(tls.connect(name, stream).await?)))
     }
 }
 
@@ -136,6 +150,7 @@ mod tests {
     use bytes::Bytes;
     use http::Request;
     use http_body_util::Full;
+    use rustls::pki_types::PrivatePkcs8KeyDer;
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
         net::TcpListener,
@@ -227,6 +242,58 @@ mod tests {
         given_up.send(()).unwrap();
         let received = serving.await.unwrap().unwrap_or_default();
         assert!(received < LENGTH as u64, "what had not been sent is not sent: {received}");
+    }
+
+    /// Answers one request over TLS as `localhost`, with a certificate that is a root of its own.
+    async fn tls_server() -> (std::net::SocketAddr, RootCertStore) {
+        let rcgen::CertifiedKey { cert, signing_key } =
+            rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(cert.der().clone()).unwrap();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], PrivatePkcs8KeyDer::from(signing_key.serialize_der()).into())
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let Ok(mut stream) = tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(stream).await else { return };
+            let mut asked = [0; 1024];
+            let length = stream.read(&mut asked).await.unwrap();
+            assert!(asked[..length].starts_with(b"GET / HTTP/1.1\r\n"));
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi").await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+        (address, roots)
+    }
+
+    #[tokio::test]
+    async fn over_tls_the_certificate_has_to_be_of_a_root_and_of_the_host() {
+        for (host, is_trusted, refused) in [
+            ("localhost", true, None),
+            ("127.0.0.1", true, Some("NotValidForName")),
+            ("localhost", false, Some("UnknownIssuer")),
+        ] {
+            let (address, roots) = tls_server().await;
+            let connector = Connector::within(CONNECT);
+            if is_trusted {
+                assert!(connector.tls.set(client(roots).unwrap()).is_ok());
+            }
+            let asked = Request::get(format!("https://{host}:{}/", address.port())).body(Full::default()).unwrap();
+            let client = HttpClient::new(service_fn(move |request| exchange(connector.clone(), request)));
+            let answer = client.send(asked, LIMITS).await;
+            match (answer, refused) {
+                (Ok(answer), None) => assert_eq!(answer.body(), "hi"),
+                (Err(error), Some(reason)) => {
+                    assert_eq!(error.kind(), HttpErrorKind::Connect, "{error:?}");
+                    assert!(format!("{error:?}").contains(reason), "{error:?}");
+                }
+                (answer, _) => panic!("{host}: {answer:?}"),
+            }
+        }
     }
 
     #[tokio::test]
