@@ -159,7 +159,7 @@ impl Buffering {
                 if self.length > self.limit {
                     return Poll::Ready(Err(Error::new(ErrorKind::BodyTooLarge)));
                 }
-                self.push(data.copy_to_bytes(data.remaining()));
+                self.push(into_bytes(data));
             } else {
                 self.trailers = frame.into_trailers().ok().map(Box::new);
             }

@@ -255,7 +255,6 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use aws_credential_types::Credentials;
-
     use http::header::CONTENT_LENGTH;
 
     use super::{

@@ -1,6 +1,9 @@
 //! Times as signatures carry them.
 
-use std::cell::RefCell;
+use std::{
+    cell::RefCell,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use http::HeaderValue;
 
@@ -63,6 +66,11 @@ impl AmzDate {
     pub(crate) fn day(&self) -> [u8; 8] {
         std::array::from_fn(|index| self.0[index])
     }
+}
+
+/// The whole seconds since 1 January 1970.
+pub(super) fn second_of(time: SystemTime) -> Result<u64, SignError> {
+    time.duration_since(UNIX_EPOCH).map(|since| since.as_secs()).map_err(|_| SignError::Time)
 }
 
 /// The days since 1 January 1970.

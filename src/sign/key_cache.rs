@@ -9,13 +9,14 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use aws_credential_types::Credentials;
 
 use super::{
     SignError,
+    date::second_of,
     prepared::{Derived, Prepared},
     string_to_sign::CredentialScope,
 };
@@ -67,12 +68,9 @@ type Slots = HashMap<u64, Arc<Derived>, BuildHasherDefault<SlotHasher>>;
 struct SlotHasher(u64);
 
 impl Hasher for SlotHasher {
-    fn write_u64(&mut self, slot: u64) {
-        self.0 = slot;
-    }
-
+    /// A slot comes as its eight bytes.
     fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes.iter().fold(self.0, |hash, byte| hash.rotate_left(8) ^ u64::from(*byte));
+        self.0 = bytes.try_into().map_or(self.0, u64::from_ne_bytes);
     }
 
     fn finish(&self) -> u64 {
@@ -91,7 +89,7 @@ impl KeyCache {
         scope: &CredentialScope<'_>,
         time: SystemTime,
     ) -> Result<Arc<Prepared>, SignError> {
-        let second = time.duration_since(UNIX_EPOCH).map_err(|_| SignError::Time)?.as_secs();
+        let second = second_of(time)?;
         let found = self.at_hand.read(|at_hand| Some(self.find(at_hand, credentials, scope, second)));
         if let Some(Found::Prepared(prepared)) = found {
             return Ok(prepared);
@@ -177,7 +175,7 @@ impl fmt::Debug for KeyCache {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use http::HeaderValue;
 

@@ -3,7 +3,7 @@
 use std::{
     ptr,
     sync::{Arc, OnceLock, PoisonError, RwLock},
-    time::{SystemTime, UNIX_EPOCH},
+    time::SystemTime,
 };
 
 use aws_credential_types::Credentials;
@@ -14,7 +14,7 @@ use super::sigv4a::EcdsaKey;
 use super::{
     SignError, Signature,
     beginning::Beginning,
-    date::{AmzDate, day_of},
+    date::{AmzDate, day_of, second_of},
     encode::hex_of,
     headers::folded,
     key::{HmacKey, SigningKey, derive},
@@ -80,7 +80,7 @@ impl Prepared {
 
     /// Whether this is of the second that a time lies in.
     pub(crate) fn is_of(&self, time: SystemTime) -> bool {
-        time.duration_since(UNIX_EPOCH).is_ok_and(|since| since.as_secs() == self.second)
+        second_of(time).is_ok_and(|second| second == self.second)
     }
 
     /// Signs the request whose canonical request has this hash.
@@ -158,9 +158,7 @@ impl Derived {
     }
 
     pub(super) fn is_for(&self, credentials: &Credentials, scope: &CredentialScope<'_>) -> bool {
-        self.algorithm == scope.algorithm
-            && *self.region == *scope.region
-            && *self.service == *scope.service
+        self.scope() == *scope
             && same(self.credentials.access_key_id(), credentials.access_key_id())
             && same(self.credentials.secret_access_key(), credentials.secret_access_key())
             && match (self.credentials.session_token(), credentials.session_token()) {

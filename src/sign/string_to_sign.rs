@@ -41,7 +41,7 @@ impl Algorithm {
 }
 
 /// Where a signature holds: the credential scope but for its date.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct CredentialScope<'a> {
     pub(super) algorithm: Algorithm,
     /// One region or, as the algorithm asks for, a list of them.

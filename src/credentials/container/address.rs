@@ -8,7 +8,10 @@ use http::{
 };
 
 use super::{FULL_URI, NAME, RELATIVE_URI};
-use crate::credentials::{ProviderFailure, http::is_host_and_port};
+use crate::credentials::{
+    ProviderFailure,
+    http::{is_host_and_port, unbracketed},
+};
 
 /// The address that a relative URI is completed with.
 const ECS: Ipv4Addr = Ipv4Addr::new(169, 254, 170, 2);
@@ -57,7 +60,7 @@ fn may_go_plain(host: &str) -> bool {
     if host.eq_ignore_ascii_case("localhost") {
         return true;
     }
-    match host.trim_start_matches('[').trim_end_matches(']').parse() {
+    match unbracketed(host).parse() {
         Ok(IpAddr::V4(address)) => address.is_loopback() || address == ECS || address == EKS,
         Ok(IpAddr::V6(address)) => address.is_loopback() || address == EKS_IPV6,
         Err(_) => false,

@@ -20,7 +20,7 @@ use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
 use tokio_rustls::TlsConnector;
 use tower::{BoxError, ServiceExt, service_fn};
 
-use super::{HttpClient, HttpError, HttpErrorKind};
+use super::{HttpClient, HttpError, HttpErrorKind, unbracketed};
 use crate::sign::shown_host;
 
 /// TCP, or TLS over it.
@@ -138,8 +138,8 @@ impl Connector {
         if uri.scheme() != Some(&Scheme::HTTPS) {
             return Ok(Box::new(self.tcp.oneshot(uri).await?));
         }
-        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
-        let (tls, name) = (self.tls()?, ServerName::try_from(host.to_owned())?);
+        let host = unbracketed(uri.host().unwrap_or_default()).to_owned();
+        let (tls, name) = (self.tls()?, ServerName::try_from(host)?);
         let stream = self.tcp.oneshot(uri).await?.into_inner();
         Ok(Box::new(TokioIo::new(tls.connect(name, stream).await?)))
     }

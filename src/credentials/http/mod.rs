@@ -152,6 +152,11 @@ pub(crate) fn is_host_and_port(authority: &Authority) -> bool {
     }
 }
 
+/// A host without the brackets that a URI puts around an IPv6 address.
+pub(crate) fn unbracketed(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 async fn read(response: Response<Limited<AnyBody>>) -> Result<Response<Bytes>, BoxError> {
     let (parts, body) = response.into_parts();
     body.collect().await.map(|body| Response::from_parts(parts, body.to_bytes()))
